@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,6 @@ from bootgrant.asgi.body_limit import BodyLimit
 from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
 from bootgrant.asgi.observing import Counted, RequestCounts, RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
-from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
@@ -29,12 +27,13 @@ from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
-from bootgrant.ports.chores import Chore, every
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
+from bootgrant.service.parts.chores import people_chores, site_chores
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.minting import build_minting
@@ -54,21 +53,13 @@ from bootgrant.workflows.machine.deliver_outside import DeliverOutside
 from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
 from bootgrant.workflows.machine.keep_previews import KeepPreviews
 from bootgrant.workflows.machine.mint import MintValues
-from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
+from bootgrant.workflows.machine.requests import OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.machine.two_people import TwoPeople
-from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
-from bootgrant.workflows.record.recording import RecordSnapshots, RecordTokenRefusals
+from bootgrant.workflows.record.recording import RecordTokenRefusals
 
 _HOOK = "/hooks/git"
-_NOTIFY_EVERY = 1.0
-_RECORD_EVERY = 1.0
-_CHECK_EVERY = 2.0
-_COLLECT_EVERY = 60.0
-_COLLECT_MORE = 0.1
-"""Seconds until the next round of retention if the last one left some over: rounds are short, so that machines do not
-wait for them."""
 
 
 @dataclass(slots=True)
@@ -140,10 +131,8 @@ def build(
     previews = KeepPreviews(database.deliveries, source)
     chores += [
         store_check.chore,
-        *_site_chores(site, database, decisions, source.current, clock),
-        Chore("live pages", plane.watching.step, plane.watching.wait),
-        *(_presence_chores(plane.presence) if site.oidc else ()),
-        *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
+        *site_chores(site, database, decisions, source.current, clock),
+        *people_chores(site, plane, notify),
         *push_chores(push),
         minting.chore,
         Chore("previews of deliveries", previews.step, previews.wait),
@@ -170,8 +159,8 @@ def build(
     delivery = _deliver(
         site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
     )
-    delivery = replace(delivery, recorded=previews.recorded)
-    config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
+    recorded = replace(delivery, recorded=previews.recorded)
+    config = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config
     router = Router(endpoints, {"/config/": config}, pages if site.operators.listen is None else _nothing_else)
@@ -198,44 +187,6 @@ def _about_the_server(
         "/metrics": _metrics(site, watched),
         **_hooks(site, source),
     }
-
-
-def _site_chores(
-    site: Site, database: Database, decisions: Decisions, current: CurrentRevision, clock: Clock
-) -> list[Chore]:
-    collect = CollectEnded(database.grants, database.bindings, clock, site.grants.kept)
-    snapshots = RecordSnapshots(database.audit, current, clock)
-    has_more = False
-
-    async def refresh() -> None:
-        # The pause comes first: the server has just read them when it starts.
-        await asyncio.sleep(current.pause)
-        await asyncio.to_thread(current.refresh)
-
-    async def collect_some() -> None:
-        nonlocal has_more
-        has_more = await collect.step()
-
-    async def wait_to_collect() -> None:
-        await asyncio.sleep(_COLLECT_MORE if has_more else _COLLECT_EVERY)
-
-    return [
-        Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
-        Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
-        Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
-        Chore("recording of refused tokens", decisions.token_refusals.step, decisions.token_refusals.wait),
-        Chore("recording of codes presented again", decisions.codes_again.step, decisions.codes_again.wait),
-        Chore("reading of configurations", refresh, every(0.0)),
-        Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
-        Chore("retention", collect_some, wait_to_collect),
-    ]
-
-
-def _presence_chores(presence: CheckPresence) -> list[Chore]:
-    return [
-        Chore("checks at providers", presence.step, every(_CHECK_EVERY)),
-        Chore("checks before decisions", presence.before_decision, presence.wait_for_decision),
-    ]
 
 
 def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy) -> tuple[App, App]:

@@ -109,10 +109,12 @@ def people_plane(
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
         rules=site.approval_rules(),
-        token_providers=tuple(
-            ShownProvider(one.name, one.issuer, one.check.value, one.rules) for one in site.providers
-        ),
+        token_providers=_token_providers(site),
     )
+
+
+def _token_providers(site: Site) -> tuple[ShownProvider, ...]:
+    return tuple(ShownProvider(one.name, one.issuer, one.check.value, one.rules) for one in site.providers)
 
 
 def provider_work(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.service.settings import forms, sections
+from bootgrant.service.settings import approval, forms, sections
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
 from bootgrant.service.settings.push import Push
 from bootgrant.service.settings.setting import (
@@ -165,9 +165,9 @@ class Site:
         "tokens; with any_token = true for the tokens of every client.",
         example=("[[clients]]", 'id = "talos"'),
     )
-    evidence: sections.Evidence = field(default_factory=sections.Evidence)
-    rules: tuple[sections.WrittenRule, ...] = setting(
-        replace(table_of(sections.WrittenRule, "rules", lambda rule: rule), summary=_RULES_SUMMARY),
+    evidence: approval.Evidence = field(default_factory=approval.Evidence)
+    rules: tuple[approval.WrittenRule, ...] = setting(
+        replace(table_of(approval.WrittenRule, "rules", lambda rule: rule), summary=_RULES_SUMMARY),
         (),
         "Machines that are approved without an operator, each as [[rules]] (docs/decisions-and-audit.md); none by "
         "default.",
