@@ -133,6 +133,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "live pages",
         "notifications",
         "push messages",
+        "previews of deliveries",
         "taking back of values",
     }
 

@@ -140,11 +140,12 @@ def build(
         *more_chores,
     ]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
-    two_people = TwoPeople(source, database.assignments, clock)
-    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, two_people, decisions.arrived)
+    polling = PollGrant(database.grants, clock, site.grants, held, decisions.codes_again)
     busiest = {
-        "/device/code": device_authorization(opening, site.operators_url, rules),
-        "/token": token(PollGrant(database.grants, clock, site.grants, held, decisions.codes_again), rules),
+        "/device/code": device_authorization(
+            _opening(site, database, source, decisions, admission, codes, entropy), site.operators_url, rules
+        ),
+        "/token": token(polling, rules),
     }
     issued = MachineTokens(database.grants, clock, site.grants)
     watched = Watched(
@@ -160,16 +161,36 @@ def build(
         site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
     )
     recorded = replace(delivery, recorded=previews.recorded)
-    config = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
+    endpoints["/config"] = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
-    endpoints["/config"] = config
-    router = Router(endpoints, {"/config/": config}, pages if site.operators.listen is None else _nothing_else)
+    router = _public(site, endpoints, pages)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     work = notify, push, plane.watching, decisions, chores
     return Built(public, people, admin, short_way, held, admission, source, *work)
+
+
+def _opening(
+    site: Site,
+    database: Database,
+    source: SiteConfigurations,
+    decisions: Decisions,
+    admission: Admission,
+    codes: UserCodes,
+    entropy: Entropy,
+) -> OpenGrant:
+    clock = decisions.decide.clock
+    two_people = TwoPeople(source, database.assignments, clock)
+    return OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, two_people, decisions.arrived)
+
+
+def _public(site: Site, endpoints: Mapping[str, App], pages: App) -> App:
+    """Return what ``listen`` answers: machines, and people unless they have a listener of their own."""
+    return Router(
+        endpoints, {"/config/": endpoints["/config"]}, pages if site.operators.listen is None else _nothing_else
+    )
 
 
 def _about_the_server(

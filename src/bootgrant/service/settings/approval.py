@@ -1,4 +1,4 @@
-"""``[evidence]`` and ``[[rules]]``: what speaks for a machine, and which machines need no operator."""
+"""``[evidence]`` and ``[[rules]]``: evidence about machines, and which machines need no operator."""
 
 from __future__ import annotations
 
