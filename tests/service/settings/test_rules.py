@@ -57,6 +57,7 @@ def test_a_rule_uses_the_names_of_networks_and_of_evidence(tmp_path: Path) -> No
         ('["/usr/local/bin/ask-bmc", "--fast"]', '"ask-bmc --fast"', "expected a list of strings"),
         ('evidence = ["network", "bmc"]', "", "fra-workers: evidence: required, but not set"),
         ('name = "fra-workers"', 'name = "fra workers"', "'fra workers' is not a name"),
+        ('name = "fra-workers"', r'name = "\n"', r"rules: name: '\n' is not a name"),
         ('"rack4-*"]', '"rack4-*", "site="]', "label without a name or value"),
         ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "fra-workers: the selector is missing"),
         ('name = "fra-workers"', 'name = "fra-workers"\ncount = 3', "[[rules]] has no key 'count'"),

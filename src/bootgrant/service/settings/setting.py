@@ -178,7 +178,8 @@ def table_of(group: type[G], table: str, make: Callable[[G], T], label: str = "n
             return make(read_row(group, written, base, table))
         except ValueError as error:
             named = written.get(label)
-            raise ValueError(f"{named}: {error}" if isinstance(named, str) and named else str(error)) from None
+            is_shown = isinstance(named, str) and named and named.isprintable()
+            raise ValueError(f"{named}: {error}" if is_shown else str(error)) from None
 
     def parse(value: object, base: Path) -> tuple[T, ...]:
         made = [(row.get(label), parse_row(row, base)) for row in rows_of(value, table)]
