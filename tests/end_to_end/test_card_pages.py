@@ -91,14 +91,41 @@ def test_the_field_is_at_most_five_tab_stops_away(
     site: tuple[Rack, ServedApp], context: BrowserContext, name: str
 ) -> None:
     page = open_card(context, site, name)
-    target = "#suffix" if page.locator("#suffix").count() else ".actions a, .actions summary"
+    has_field = page.locator("#suffix").count() > 0
+    target = "#suffix" if has_field else ".actions a, .actions summary"
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
     stops = 1
+    if has_field:
+        # The first link leads to the content, the second one to the field.
+        page.keyboard.press("Tab")
+        stops = 2
+        expect(page.get_by_role("link", name="Skip to the code field")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to the code field")).to_be_in_viewport()
+    page.keyboard.press("Enter")
     while not page.evaluate("(target) => document.activeElement.matches(target)", target):
+        assert not has_field
         page.keyboard.press("Tab")
         stops += 1
         assert stops <= 5
+
+
+HIDDEN = """() => {
+  const [at, bar] = [document.activeElement, document.querySelector(".actions")];
+  const [mine, theirs] = [at.getBoundingClientRect(), bar.getBoundingClientRect()];
+  return at.closest("main") && !bar.contains(at) && mine.bottom > theirs.top ? at.outerHTML : "";
+}"""
+
+
+@pytest.mark.parametrize("name", ["cp-1", "worker-17", "rival", "changed", "pattern", "unknown", "hostile"])
+def test_what_has_the_focus_is_never_under_the_decision(
+    site: tuple[Rack, ServedApp], browser: Browser, name: str
+) -> None:
+    with entered(browser, "phone") as context:
+        page = open_card(context, site, name)
+        page.locator("main").focus()
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            assert page.evaluate(HIDDEN) == ""
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
