@@ -149,3 +149,32 @@ def test_nothing_hides_the_card_at_twice_the_text_size(site: tuple[Rack, ServedA
     for selector in (".printed", ".against"):
         page.locator(selector).scroll_into_view_if_needed()
         expect(page.locator(selector)).to_be_in_viewport()
+
+
+STALE = """() => {
+  document.querySelector("[data-part=evidence]").append("stale");
+  document.querySelector("[data-live]").dataset.version = "";
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_live_update_keeps_what_is_open_and_where_the_focus_is(
+    site: tuple[Rack, ServedApp], context: BrowserContext
+) -> None:
+    page = open_card(context, site, "cp-1")
+    summary = page.get_by_text("1 not checked (inventory)")
+    summary.press("Enter")
+    page.evaluate(STALE)
+    expect(page.locator("[data-part=evidence]")).not_to_contain_text("stale")
+    expect(page.get_by_text("cp-1 does not specify a mac")).to_be_visible()
+    expect(summary).to_be_focused()
+
+
+def test_a_live_update_leaves_alike_parts_with_times_as_they_are(
+    site: tuple[Rack, ServedApp], context: BrowserContext
+) -> None:
+    page = open_card(context, site, "changed")
+    page.evaluate("document.querySelector('.warning').dataset.same = '1'")
+    page.evaluate(STALE.replace("[data-part=evidence]", "[data-part=printed]"))
+    expect(page.locator("[data-part=printed]")).not_to_contain_text("stale")
+    expect(page.locator(".warning[data-same] time")).to_be_visible()
