@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from itertools import product
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
 from support.axe import violations
 from support.browser import ServedApp, chromium
-from support.rack import PUBLIC_URL, SESSION, Rack, rack, views
-
-WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-  .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
-SIZES = {"phone": (390, 844), "desk": (1280, 800)}
+from support.rack import PUBLIC_URL, Rack, rack, views
+from support.visits import WEIGHT, entered
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +24,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rack, Serve
 def browser(site: tuple[Rack, ServedApp]) -> Iterator[Browser]:
     with chromium(f"MAP boot.example:8080 127.0.0.1:{site[1].port}") as running:
         yield running
-
-
-def entered(browser: Browser, size: str, scheme: str, *, signed_in: bool = True) -> BrowserContext:
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
-    )
-    if signed_in:
-        context.add_cookies([{"name": "bootgrant", "value": SESSION.reveal(), "url": PUBLIC_URL}])
-    return context
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -73,33 +57,6 @@ def test_nothing_overflows_its_panel(site: tuple[Rack, ServedApp], browser: Brow
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             found[view.name] = [*page.evaluate(OVERFLOWING), *(["the page"] if wide > 0 else [])]
     assert {name: over for name, over in found.items() if over} == {}
-
-
-@pytest.mark.parametrize(("waiting", "pool"), [(False, 0), (True, 40)], ids=["empty", "pool"])
-def test_an_empty_queue_and_one_of_a_pool_are_as_good(tmp_path: Path, waiting: bool, pool: int) -> None:
-    found: dict[str, object] = {}
-    with (
-        rack(tmp_path, waiting=waiting, pool=pool) as made,
-        ServedApp(made.site.built.public) as served,
-        chromium(f"MAP boot.example:8080 127.0.0.1:{served.port}") as browser,
-    ):
-        served.run(made.fill)
-        for size, scheme in product(SIZES, ("light", "dark")):
-            with entered(browser, size, scheme) as context:
-                page = context.new_page()
-                for view in views(made):
-                    view.open(page)
-                    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-                    heavy = page.evaluate(WEIGHT) >= 60_000
-                    if broken := [*violations(page), *(["wide"] if wide > 0 else []), *(["heavy"] if heavy else [])]:
-                        found[f"{view.name} {size} {scheme}"] = broken
-                if pool:
-                    page.goto(f"{PUBLIC_URL}/?rows=40")
-                    rows = [
-                        re.sub(r"\d+:\d\d|[A-Z]{4}-[*]{4}", "", row) for row in page.locator(".row").all_inner_texts()
-                    ]
-                    assert len(set(rows)) == len(rows) == 40
-    assert found == {}
 
 
 def test_axe_finds_deliberate_mistakes(site: tuple[Rack, ServedApp], browser: Browser) -> None:

@@ -91,14 +91,41 @@ def test_the_field_is_at_most_five_tab_stops_away(
     site: tuple[Rack, ServedApp], context: BrowserContext, name: str
 ) -> None:
     page = open_card(context, site, name)
-    target = "#suffix" if page.locator("#suffix").count() else ".actions a, .actions summary"
+    has_field = page.locator("#suffix").count() > 0
+    target = "#suffix" if has_field else ".actions a, .actions summary"
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
     stops = 1
+    if has_field:
+        # The first link leads to the content, the second one to the field.
+        page.keyboard.press("Tab")
+        stops = 2
+        expect(page.get_by_role("link", name="Skip to the code field")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to the code field")).to_be_in_viewport()
+    page.keyboard.press("Enter")
     while not page.evaluate("(target) => document.activeElement.matches(target)", target):
+        assert not has_field
         page.keyboard.press("Tab")
         stops += 1
         assert stops <= 5
+
+
+HIDDEN = """() => {
+  const [at, bar] = [document.activeElement, document.querySelector(".actions")];
+  const [mine, theirs] = [at.getBoundingClientRect(), bar.getBoundingClientRect()];
+  return at.closest("main") && !bar.contains(at) && mine.bottom > theirs.top ? at.outerHTML : "";
+}"""
+
+
+@pytest.mark.parametrize("name", ["cp-1", "worker-17", "rival", "changed", "pattern", "unknown", "hostile"])
+def test_what_has_the_focus_is_never_under_the_decision(
+    site: tuple[Rack, ServedApp], browser: Browser, name: str
+) -> None:
+    with entered(browser, "phone") as context:
+        page = open_card(context, site, name)
+        page.locator("main").focus()
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            assert page.evaluate(HIDDEN) == ""
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -122,3 +149,32 @@ def test_nothing_hides_the_card_at_twice_the_text_size(site: tuple[Rack, ServedA
     for selector in (".printed", ".against"):
         page.locator(selector).scroll_into_view_if_needed()
         expect(page.locator(selector)).to_be_in_viewport()
+
+
+STALE = """() => {
+  document.querySelector("[data-part=evidence]").append("stale");
+  document.querySelector("[data-live]").dataset.version = "";
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_live_update_keeps_what_is_open_and_where_the_focus_is(
+    site: tuple[Rack, ServedApp], context: BrowserContext
+) -> None:
+    page = open_card(context, site, "cp-1")
+    summary = page.get_by_text("1 not checked (inventory)")
+    summary.press("Enter")
+    page.evaluate(STALE)
+    expect(page.locator("[data-part=evidence]")).not_to_contain_text("stale")
+    expect(page.get_by_text("cp-1 does not specify a mac")).to_be_visible()
+    expect(summary).to_be_focused()
+
+
+def test_a_live_update_leaves_alike_parts_with_times_as_they_are(
+    site: tuple[Rack, ServedApp], context: BrowserContext
+) -> None:
+    page = open_card(context, site, "changed")
+    page.evaluate("document.querySelector('.warning').dataset.same = '1'")
+    page.evaluate(STALE.replace("[data-part=evidence]", "[data-part=printed]"))
+    expect(page.locator("[data-part=printed]")).not_to_contain_text("stale")
+    expect(page.locator(".warning[data-same] time")).to_be_visible()

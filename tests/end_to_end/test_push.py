@@ -174,7 +174,8 @@ def test_a_machine_is_approved_from_a_locked_phone(site: Served, service: PushSe
         assert opened == [f"{site.url}{note['link']}", 0]
         taps, began = 1, time.monotonic()
         page.goto(opened[0])
-        page.wait_for_function(f"{PAINTS}.length")
+        # Not wait_for_function, whose second look is an eval that the pages' policy forbids.
+        wait_until(lambda: page.evaluate(f"{PAINTS}.length"), "the card is painted")
         painted = page.evaluate(f"{PAINTS}[0].startTime")
         field = page.get_by_label("Last four characters")
         letters = codes["user_code"][-4:]
@@ -217,7 +218,7 @@ def test_axe_finds_nothing_where_push_is_turned_on(hand: Hand, scheme: Literal["
 def test_without_a_connection_the_phone_says_so_and_has_kept_nothing(site: Served, hand: Hand) -> None:
     with hand.holding() as page:
         worker_of(page.context)
-        page.wait_for_function("navigator.serviceWorker.controller !== null")
+        wait_until(lambda: page.evaluate("navigator.serviceWorker.controller !== null"), "the worker has the page")
         assert page.evaluate("caches.keys()") == []
         page.context.set_offline(True)
         page.goto(f"{site.url}/requests/abc")

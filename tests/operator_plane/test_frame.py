@@ -11,7 +11,8 @@ import pytest
 
 from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.app import PAGES
-from bootgrant.operator_plane.frame import NAVIGATION
+from bootgrant.operator_plane.frame import NAVIGATION, Colour
+from bootgrant.operator_plane.rendering import static_file
 from bootgrant.operator_plane.wording import text
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import load_site
@@ -60,6 +61,7 @@ async def test_the_name_and_the_colour_of_the_site_are_on_every_page(named: Offi
         await named.browser().open("/", headers={"host": "elsewhere.example"}),
     ):
         assert 'data-colour="violet"' in page.text
+        assert '<meta name="theme-color" content="#5f3a9e">' in page.text
         assert " · fra &lt;production&gt; · bootgrant</title>" in page.text
         assert "<span>fra &lt;production&gt;</span>" in page.text
 
@@ -101,3 +103,15 @@ async def test_a_wrong_host_name_links_to_the_right_one_and_to_nobody_s_session(
     assert "http://boot.example:8080/audit" in links_of(page)
     assert text("site.sign_out") not in page.text
     assert all(link.startswith("http://boot.example:8080/") for link in links_of(page))
+
+
+async def test_an_installed_page_has_the_colour_of_the_site(named: Office) -> None:
+    manifest = (await named.browser().open("/manifest.webmanifest")).json()
+    assert manifest["theme_color"] == Colour.VIOLET.shade
+
+
+def test_the_colours_are_those_of_the_style() -> None:
+    style = static_file("pages.css").decode()
+    for colour in Colour:
+        selector = ":root" if colour is Colour.TEAL else f'[data-colour="{colour.value}"]'
+        assert re.search(rf"{re.escape(selector)} {{[^}}]*--site: {colour.shade};", style), colour

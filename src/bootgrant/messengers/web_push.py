@@ -144,6 +144,8 @@ def _url(subscription: Subscription) -> httpx2.URL:
         raise ValueError("the address of the push service is not a URL") from None
     if url.scheme != "https" or not url.host or url.userinfo:
         raise ValueError("the address of the push service must be https")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError("the address of the push service has an invalid port")
     return url
 
 

@@ -19,6 +19,20 @@ class Colour(StrEnum):
     MAGENTA = "magenta"
     GREY = "grey"
 
+    @property
+    def shade(self) -> str:
+        """The colour for what a phone draws around the pages, as in the style."""
+        return _SHADES[self]
+
+
+_SHADES: Final = {
+    Colour.TEAL: "#0b6b60",
+    Colour.BLUE: "#1d4f9c",
+    Colour.VIOLET: "#5f3a9e",
+    Colour.MAGENTA: "#8f1d6b",
+    Colour.GREY: "#3d4846",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -12,6 +12,7 @@ import pytest
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Kind, Label, Role, parse_labels
 from bootgrant.approval.push import Wishes, parse_selectors
+from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.notifications import NotSent
 from bootgrant.ports.people import Operator
 from bootgrant.ports.push import PushDevice, PushNote, Subscription, SubscriptionGone
@@ -20,6 +21,7 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.push_waiting import BETWEEN, LONGEST, QUIET, PushWaiting
 from bootgrant.workflows.record.sealed_subscriptions import SealedSubscriptions
 from support.deciding import ANA, BEN, CP, Deciders, worker
+from support.entries import Entries
 from support.fakes import CountedEntropy
 from support.grants import NOW, UUID, other_machine, pending_grant
 
@@ -283,6 +285,30 @@ async def test_a_rack_that_boots_is_a_few_messages_that_count_what_waits(site: S
     assert {(note.link, note.tag) for note in notes} == {("/", "waiting")}
     assert notes[-1].title == "fra production: 401 machines are waiting"
     assert re.fullmatch(r"(worker-\d+, ){2}worker-\d+ and 398 more\.", notes[-1].body)
+
+
+class CountedEntries(Entries):
+    """Entries that count how often one is looked up."""
+
+    looked_up = 0
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        self.looked_up += 1
+        return await super().find_entry(identity)
+
+
+async def test_many_phones_look_up_each_machine_once_in_a_step(phones: Phones) -> None:
+    entries = CountedEntries()
+    site = Site(entries=entries)
+    for number in range(10):
+        await site.person(f"ana-{number}")
+    server = site.server(phones)
+    for number in range(30):
+        await site.request(other_machine(number))
+    await after(site, 0, server)
+    await after(site, QUIET, server)
+    assert [note.title for _, note in phones.notes] == ["fra production: 30 machines are waiting"] * 10
+    assert entries.looked_up == 30
 
 
 async def test_of_several_servers_one_sends(site: Site, phones: Phones) -> None:

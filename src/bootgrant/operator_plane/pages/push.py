@@ -25,7 +25,6 @@ log = logging.getLogger("bootgrant.operators")
 
 _ICONS: Final = (("icon-192.png", "192x192", "any"), ("icon-512.png", "512x512", "any"))
 _MASKABLE: Final = (("icon-maskable-192.png", "192x192"), ("icon-maskable-512.png", "512x512"))
-_COLOUR: Final = "#0b6b60"
 _DARK: Final = "#101412"
 _ACCOUNT: Final = "/account#push"
 _DONE: Final = frozenset({"on", "changed", "sent", "off"})
@@ -55,7 +54,7 @@ async def show_manifest(visit: Visit) -> Response:
         "start_url": "/",
         "scope": "/",
         "display": "standalone",
-        "theme_color": _COLOUR,
+        "theme_color": visit.plane.look.colour.shade,
         "background_color": _DARK,
         "icons": icons,
     }

@@ -113,6 +113,7 @@ class PushWaiting:
     _seen: dict[str, float] = field(default_factory=dict)
     _gathering: _Gathering = field(default_factory=_Gathering)
     _for_two: set[str] = field(default_factory=set)
+    _entries: dict[str, MachineEntry | None] = field(default_factory=dict)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
     _looked_since: float = 0.0
     _next_at: float = 0.0
@@ -120,6 +121,7 @@ class PushWaiting:
 
     async def step(self) -> None:
         """Read new requests and votes, store messages that are due, start to send them. Raises StoreUnavailable."""
+        self._entries.clear()
         readers = await self._readers()
         if not readers:
             return
@@ -193,11 +195,14 @@ class PushWaiting:
             await self.outbox.enqueue(Outgoing(message_id, target, grant_ids, self.clock.now()))
 
     async def _entry(self, grant: DeviceGrant) -> MachineEntry | None:
-        try:
-            found = await self.cards.find_entry(grant.identity)
-        except ConfigUnavailable:
-            return None
-        return found.entry if found else None
+        """Return the entry of a machine, which is looked up once in each step, however many devices there are."""
+        if grant.grant_id not in self._entries:
+            try:
+                found = await self.cards.find_entry(grant.identity)
+            except ConfigUnavailable:
+                return None
+            self._entries[grant.grant_id] = found.entry if found else None
+        return self._entries[grant.grant_id]
 
     async def _start_sending(self, readers: Sequence[_Reader]) -> None:
         room = _AT_ONCE - len(self._sending)

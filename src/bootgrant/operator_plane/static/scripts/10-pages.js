@@ -75,13 +75,16 @@
     document.dispatchEvent(new CustomEvent("loaded", { detail: fresh }));
     return fresh;
   };
+  const TARGETS = "a, button, summary";
   const parts = (fresh, root = document) => {
     for (const part of all("[data-part]", root)) {
       const newer = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
       const opened = all("details", part).map((details) => details.open);
       if (!newer || part.textContent === newer.textContent) continue;
+      const focused = all(TARGETS, part).indexOf(document.activeElement);
       part.replaceChildren(...newer.childNodes);
       all("details", part).forEach((details, index) => { details.open = opened[index] ?? false; });
+      if (focused >= 0) all(TARGETS, part)[focused]?.focus({ preventScroll: true });
     }
   };
   const whole = (fresh) => {
