@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,14 +25,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as place, rack(Path(place)) as site:
-        _take_all(folder, site, views(site))
+        _take_all(folder, site, lambda: views(site))
     with tempfile.TemporaryDirectory() as place, rack(Path(place), waiting=False) as site:
-        _take_all(folder, site, [View("queue-empty", "/")])
+        _take_all(folder, site, lambda: views(site))
     with tempfile.TemporaryDirectory() as place, access_rack(Path(place)) as people:
-        _take_all(folder, people, access_views(people))
+        _take_all(folder, people, lambda: access_views(people))
 
 
-def _take_all(folder: Path, site: Rack | AccessRack, shown: Sequence[View]) -> None:
+def _take_all(folder: Path, site: Rack | AccessRack, shown: Callable[[], Sequence[View]]) -> None:
+    """Take the views of a site, which are known after it was filled."""
     with (
         ServedApp(site.site.built.public) as app,
         chromium(f"MAP boot.example:8080 127.0.0.1:{app.port}") as browser,
@@ -40,7 +41,7 @@ def _take_all(folder: Path, site: Rack | AccessRack, shown: Sequence[View]) -> N
         app.run(site.fill)
         for scheme in ("light", "dark"):
             for size in (PHONE, DESK):
-                for view in shown:
+                for view in shown():
                     take(browser, Picture(view, size, scheme), folder / scheme / str(size[0]), whole=True)
 
 

@@ -67,6 +67,7 @@ async def test_a_token_of_nobody_is_created_and_shown_once(office: Office) -> No
     page = await create(ana, role="viewer", labels="site=fra")
     [secret] = re.findall(r'value="(bootgrant_[A-Za-z0-9_-]{43})"', page.text)
     assert page.headers["cache-control"] == "no-store"
+    assert "New API token that belongs to nobody" in text_of(page)
     async with office.site.client("10.0.0.9") as client:
         whoami = await client.get("/api/v1/whoami", headers={"authorization": f"Bearer {secret}"})
     assert (whoami.json()["role"], whoami.json()["labels"], whoami.json()["person"]) == ("viewer", ["site=fra"], None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import httpx2
@@ -91,6 +92,8 @@ async def test_hostile_text_in_the_audit_is_shown_as_text(office: Office) -> Non
         "who=%27",
         "since=x",
         "until=1e400",
+        "until=0001-01-01T00:00%2B23:00",
+        "until=9999-12-31T23:59-23:00",
         "machine=%00",
         "entry=%ed%a0%80",
         "span=year",
@@ -122,7 +125,8 @@ A_WEEK = (
         ("since=2027-01-15T06:00&until=2027-01-15T07:30", ["Denied"]),
         ("since=2027-01-15T07:00%2B01:00&until=2027-01-15T08:30%2B01:00", ["Denied"]),
         ("machine=0OCZJ19N17", ["Denied", "Delivered"]),
-        ("machine=worker-17", ["Delivered"]),
+        ("find=worker-17", ["Delivered"]),
+        ("find=0OCZJ19N17", ["Denied", "Delivered"]),
         ("entry=worker-17", ["Delivered"]),
     ],
 )
@@ -165,6 +169,22 @@ async def test_the_story_of_a_person_an_entry_and_a_machine_has_a_heading_and_li
     machine = await viewer.open("/audit?machine=0OCZJ19N17")
     assert "Everything about the machine 0OCZJ19N17" in text_of(machine)
     assert 'href="/audit?entry=worker-17"' in machine.text
+
+
+@pytest.mark.anyio
+async def test_a_machine_that_reports_the_name_of_an_entry_does_not_lead_to_its_story(office: Office) -> None:
+    false, named = MachineIdentity(serial="worker-17"), MachineIdentity(hostname="worker-17", mac="52:54:00:00:00:01")
+    only_named = MachineIdentity(hostname="worker-17")
+    denied = (AuditEvent(NOW, AuditKind.DENIED, "ben", "session", "d" * 32, each) for each in (named, only_named))
+    await record(office, *A_WEEK, *denied, AuditEvent(NOW, AuditKind.DENIED, "ben", "session", "e" * 32, false))
+    person = await office.person()
+    page = await person.open("/audit")
+    links = re.findall(r'href="(/audit\?(?:machine|entry)=[^"]*)"', page.text)
+    assert links[:2] == ["/audit?machine=worker-17", "/audit?machine=52%3A54%3A00%3A00%3A00%3A01"]
+    story = await person.open("/audit?machine=worker-17")
+    assert "Everything about the machine worker-17" in text_of(story)
+    assert kinds_of(story) == ["Denied"]
+    assert kinds_of(await person.open("/audit?find=worker-17")) == ["Delivered"]
 
 
 @pytest.mark.anyio

@@ -170,6 +170,15 @@ async def test_a_changed_secret_is_said_and_not_shown(shelf: Office) -> None:
     assert "abcdef." not in page.text
 
 
+async def test_the_preview_names_the_machine_that_it_is_for(shelf: Office) -> None:
+    person = await shelf.person(role=Role.VIEWER)
+    assert text("machine.preview_sample") in text_of(await person.open("/machines/worker-1"))
+    await deliver(shelf)
+    await shelf.machine(identity=MachineIdentity(serial="SN1", mac="52:54:00:00:00:77"))
+    page = text_of(await person.open("/machines/worker-1"))
+    assert f"{text('machine.preview_for')} serial “ SN1 ”." in page
+
+
 async def test_no_secret_is_in_the_database(shelf: Office) -> None:
     await deliver(shelf)
     (last,) = await shelf.site.database.deliveries.last_deliveries()

@@ -45,7 +45,8 @@ async def test_the_page_shows_what_can_be_undone_and_then_what_was(office: Offic
     assert "approved by ben" in text_of(preview)
     assert "End 1 session" in text_of(preview)
     assert "Revoke 1 API token laptop : viewer, created by ben" in text_of(preview)
-    assert "bootgrant operators disable ben" in text_of(preview)
+    assert "ben can sign in until you disable the account. Disable ben…" in text_of(preview)
+    assert 'href="/access/operators/ben/disable"' in preview.text
     assert await state_of(office, grant_id) is GrantState.APPROVED
     done = await ana.send("/audit/undo", by="ben", since="2027-01-15T06:00:00.000Z", sessions="1")
     page = text_of(done)

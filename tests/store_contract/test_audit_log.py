@@ -92,6 +92,13 @@ async def test_concurrent_writers_append_to_one_chain(audit: AuditLog) -> None:
         (AuditFilter(machine=MachineIdentity(hostname="x")), []),
         (AuditFilter(since=NOW + 2, until=NOW + 4), [3, 2]),
         (AuditFilter(entry="cp-1", actor="ana"), [2]),
+        (AuditFilter(kinds=(AuditKind.OPENED,), since=NOW + 2), [3]),
+        (AuditFilter(kinds=(AuditKind.OPENED, AuditKind.DENIED), until=NOW + 3), [2, 1]),
+        (AuditFilter(kinds=(AuditKind.OPENED, AuditKind.DENIED), entry="cp-1", since=NOW + 3), [3]),
+        (AuditFilter(kinds=(AuditKind.OPENED,), without=(AuditKind.OPENED,)), []),
+        (AuditFilter(without=(AuditKind.OPENED,), entry="cp-1"), [2]),
+        (AuditFilter(since=NOW + 5), []),
+        (AuditFilter(until=NOW + 1), []),
     ],
 )
 async def test_a_filter_finds_the_events_that_meet_all_its_conditions(
@@ -108,6 +115,18 @@ async def test_a_filter_finds_the_events_that_meet_all_its_conditions(
     assert [record.seq for record in await audit.newest(which, 10)] == found
     assert await audit.count(which, 10) == len(found)
     assert await audit.count(which, 1) == min(len(found), 1)
+
+
+async def test_pages_of_a_filter_leave_out_no_event_also_when_the_clock_was_set_back(audit: AuditLog) -> None:
+    kinds = (AuditKind.OPENED, AuditKind.DENIED, AuditKind.ARMED)
+    times = [3, 9, 1, 7, 2, 8, 4, 6, 5, 0] * 2
+    await audit.append([AuditEvent(NOW + at, kinds[number % 3]) for number, at in enumerate(times)])
+    which = AuditFilter(kinds=kinds[:2], since=NOW + 2, until=NOW + 8)
+    expected = [n + 1 for n, at in enumerate(times) if 2 <= at < 8 and n % 3 < 2][::-1]
+    found: list[int] = []
+    while page := await audit.newest(which, 2, found[-1] if found else None):
+        found += [record.seq for record in page]
+    assert (found, await audit.count(which, 50)) == (expected, len(expected))
 
 
 @pytest.mark.parametrize("reported", [UUID, swapped_uuid(UUID)])

@@ -20,6 +20,7 @@ from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.withheld import event_for
 from bootgrant.operator_plane.wording import text
+from bootgrant.wire.identity import MachineIdentity
 
 _PAGE: Final = 50
 _MOST_COUNTED: Final = 1000
@@ -52,7 +53,9 @@ class Row:
 
     @property
     def machine_link(self) -> str:
-        return _story("machine", self.machine[1]) if self.machine else ""
+        """The story of the machine, or "" if it reports no more than a hostname, which identifies no machine."""
+        name = _found_by(self.event.identity)
+        return _story("machine", name) if name else ""
 
     @property
     def person_link(self) -> str:
@@ -79,6 +82,7 @@ async def show(visit: Visit) -> Response:
         related=_related(asked, rows),
         older=_older(asked, found),
         newest=asked.link() if before else "",
+        find=asked.fields["entry"] or asked.fields["machine"],
         since=_field(None if asked.fields["span"] else asked.since),
         until=_field(asked.until),
         may_see_refused=is_allowed(actor, Permission.ACCOUNTS),
@@ -114,12 +118,18 @@ def _title(asked: Asked) -> tuple[str, str]:
 def _related(asked: Asked, rows: Iterable[Row]) -> list[tuple[str, str]]:
     """Return links with their untrusted texts: from the story of an entry to its machines, and the other way round."""
     if asked.fields["entry"]:
-        machines = dict.fromkeys(row.machine[1] for row in rows if row.machine)
+        machines = dict.fromkeys(name for row in rows if (name := _found_by(row.event.identity)))
         return [(_story("machine", name), name) for name in machines]
     if asked.fields["machine"]:
         entries = dict.fromkeys(row.event.entry for row in rows if row.event.entry)
         return [(_story("entry", name), name) for name in entries]
     return []
+
+
+def _found_by(identity: MachineIdentity) -> str:
+    """Return the serial, MAC or UUID by which the events of a machine are found, or ""."""
+    given = identity.given()
+    return next((given[name] for name in ("serial", "mac", "uuid") if given.get(name)), "")
 
 
 def _story(name: str, value: str) -> str:

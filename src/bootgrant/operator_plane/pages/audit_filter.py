@@ -84,8 +84,10 @@ async def read_filter(visit: Visit) -> Asked:
     fields = {name: visit.query(name)[:LENGTH].strip() for name in _NAMES}
     fields["what"] = fields["what"] if fields["what"] in GROUPS else ""
     fields["span"] = fields["span"] if fields["span"] in SPANS else ""
-    if fields["machine"] and not fields["entry"] and await _is_entry(visit, fields["machine"]):
-        fields["entry"], fields["machine"] = fields["machine"], ""
+    if found := visit.query("find")[:LENGTH].strip():
+        # A link to a machine never becomes one to an entry: what a machine reports can be the name of an entry.
+        is_entry = await _is_entry(visit, found)
+        fields["entry"], fields["machine"] = (found, "") if is_entry else ("", found)
     since, until, problem = _times(fields, visit.plane.clock.now())
     which = AuditFilter(
         kinds=GROUPS.get(fields["what"], ()),
@@ -132,4 +134,7 @@ def _times(fields: Mapping[str, str], now: float) -> tuple[float | None, float |
 def _end(words: str) -> float:
     """Return an ISO 8601 time, which may be in the future. Raises ValueError."""
     moment = datetime.fromisoformat(words)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    # With its zone, the first or last day that can be written may be one that cannot be shown in UTC.
+    datetime.fromtimestamp(end, UTC)
+    return end

@@ -102,6 +102,7 @@ async def _page(visit: Visit, refusal: str = "") -> Response:
         page=page_of(name),
         refusal=refusal,
         story=_story([record.event for record in await machines.story(name)]),
+        shown_for=reported(machine.identity) if machine.identity else None,
         configuration=await _configuration(visit, machine) if is_allowed(actor, Permission.CONFIGURATIONS) else None,
         assigned=_assigned(machine, actor),
         unknown=await _unknown(visit, machine, actor),
