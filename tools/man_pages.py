@@ -29,6 +29,7 @@ _ENVIRONMENT: Final = {
     "BOOTGRANT_CONFIG": "The site's settings, if --config is not used.",
     "BOOTGRANT_SERVER": "The address of the server to ask, if --server is not used.",
     "BOOTGRANT_TOKEN_FILE": "The file with the API token, if --token-file is not used.",
+    "BOOTGRANT_PROFILE": "The profile of bootgrant login to use, if --profile is not used.",
     "NO_COLOR": "If it is not empty, nothing is printed in color.",
 }
 

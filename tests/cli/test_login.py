@@ -297,7 +297,7 @@ def test_a_logout_with_an_expired_token_removes_the_profile() -> None:
 
 def test_a_profile_is_renewed_without_its_address(capsys: pytest.CaptureFixture[str]) -> None:
     with Bootgrant().server as server:
-        assert log_in() == 1
+        assert log_in() == 2
         assert "name the server" in capsys.readouterr().err
         log_in(server.url)
         assert log_in() == 0
@@ -313,7 +313,7 @@ def test_a_profile_is_renewed_without_its_address(capsys: pytest.CaptureFixture[
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused(url: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["login", url]) == 1
+    assert main(["login", url]) == 2
     assert reason in capsys.readouterr().err
     assert not profiles.place().exists()
 
@@ -367,7 +367,7 @@ def test_ctrl_c_ends_a_login_in_one_line(tmp_path: Path) -> None:
         login = Computer(tmp_path).login(server.url)
         login.process.send_signal(signal.SIGINT)
         status, out, err = login.finish()
-    assert (status, out) == (1, "")
+    assert (status, out) == (130, "")
     assert err.endswith("bootgrant: cancelled; nothing was stored\n")
     assert "Traceback" not in err
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
+from bootgrant.cli import main
 from bootgrant.cli.client import profiles
 from bootgrant.cli.client.asking import add_server_arguments, destination
 from bootgrant.cli.client.profiles import Profile, Profiles, server_address
 from bootgrant.cli.output import Refused
 from bootgrant.wire.secret import Secret
+from support.answering_server import AnsweringServer, http
 
 FRA = Profile("fra", "https://fra.example", Secret("bootgrant_fra"), about={"role": "viewer"})
 AMS = Profile("ams", "https://ams.example:8443", Secret("bootgrant_ams"))
@@ -166,7 +169,7 @@ def test_what_contradicts_itself_is_refused(both: Path) -> None:
     assert refusal("--profile", "ams", "--server", "https://ams.example:8443").error == "usage"
     assert refusal("--profile", "ams", "--token-file", "token").error == "usage"
     refused = refusal("--profile", "lab")
-    assert (refused.error, "profiles: fra, ams" in str(refused)) == ("no_profile", True)
+    assert (refused.error, "the profiles are fra, ams" in str(refused)) == ("no_profile", True)
 
 
 def test_without_a_default_the_command_asks_for_one(both: Path) -> None:
@@ -219,3 +222,25 @@ def test_what_is_not_the_address_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(Refused) as refused:
         server_address(url)
     assert refused.value.error == "bad_server"
+
+
+def test_a_user_without_a_home_folder_has_no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert asks() == "here"
+    with pytest.raises(Refused, match="set HOME or XDG_CONFIG_HOME"):
+        profiles.check_writable()
+
+
+def test_a_folder_that_cannot_have_profiles_is_reported_before_a_person_has_to_approve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc")
+    with AnsweringServer(lambda _: http(500)) as server:
+        assert main(["login", server.url]) == 1
+    assert server.asked == []
+    assert capsys.readouterr().err == "bootgrant: /proc/bootgrant cannot be used: No such file or directory\n"

@@ -117,7 +117,26 @@ def test_a_configuration_that_cannot_be_loaded_is_wrong_and_status_1(site: Serve
         assert first.startswith("wrong           configurations, since ")
         assert "machines.yaml" in first
     finally:
+        broken.write_text("entries: []\n")
+    wait_until(lambda: run("status")[0] == 0, "the server has read the file again")
+
+
+def test_an_entry_that_cannot_be_served_is_wrong_and_status_1(site: Served, run: Run) -> None:
+    broken = site.machines / "52-54-00-00-00-99.yaml"
+    broken.write_text("machine: {}\n")
+    try:
+        wait_until(lambda: run("status")[0] == 1, "the server has read the broken file")
+        first = run("status")[1].splitlines()[0]
+        reason = f"1 entry cannot be served ({broken.name}): `bootgrant machines show NAME` says why"
+        assert first == f"wrong           {reason}"
+        assert json.loads(run("status", "--json")[1])["problems"] == [reason]
+        code, _ = ask(site, mac="52:54:00:00:00:99")
+        assert run("show", code)[1].splitlines()[-1].split(maxsplit=1) == [
+            "next", f"correct the configuration, then run bootgrant show {code} again"
+        ]  # fmt: skip
+    finally:
         broken.unlink()
+    wait_until(lambda: run("status")[0] == 0, "the server has seen that it is gone")
 
 
 def test_every_problem_is_one_line() -> None:
@@ -128,12 +147,18 @@ def test_every_problem_is_one_line() -> None:
             {"name": "retention", "ok": False, "last_success": None, "error": "disk full"},
             {"name": "live pages", "ok": True, "last_success": 1.0, "error": ""},
         ],
+        "sources": [
+            {"name": "machine configurations", "ok": False, "last_success": 1.0, "error": "commit abc is not signed"},
+            {"name": "https://sso.example.org", "ok": False, "last_success": None, "error": "it does not answer"},
+        ],
         "certificate_end": 1010.0 * 86400,
     }
     assert problems(answer) == [
         "configurations, since 1972-09-26 00:00 UTC: commit abc is not signed",
+        "https://sso.example.org: it does not answer",
         "retention fails (no success yet): disk full",
         "the server's certificate ends on 1972-10-07 00:00 UTC: renew it",
     ]
     assert "has ended" in problems({**answer, "certificate_end": 1.0})[-1]
     assert problems({**answer, "certificate_end": 1020.0 * 86400})[-1].startswith("retention")
+    assert "5 entries cannot be served (a, b, c, ...): " in problems(answer, list("abcde"))[1]

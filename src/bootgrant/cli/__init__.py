@@ -70,13 +70,13 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (2: the command line is wrong)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         try:
             return _run(words)
         finally:
             # Otherwise Python finds out only at its end that nobody reads any more, and prints a traceback.
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:
         _discard_output()
         return CLOSED_OUTPUT
@@ -88,6 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without standard streams (`>&-`) empty ones."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _discard_output() -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bootgrant.approval.codes import normalise_user_code
+from bootgrant.approval.login_codes import normalise_login_code
 from bootgrant.cli.output import Refused
 from bootgrant.cli.parsing import did_you_mean
 
 Chosen = TypeVar("Chosen", bound=StrEnum)
 
 CODE_HELP: Final = "the code as the machine shows it; case and dashes do not matter"
+LIFETIME_LIMITS: Final = "a token's lifetime must be between 1 second and 366 days"
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -69,5 +71,8 @@ def one_of(kind: type[Chosen]) -> Callable[[str], Chosen]:
 def code_in(text: str) -> str:
     """Return a code that a person typed. Raises Refused unless it can be one."""
     if normalise_user_code(text) is None:
+        if normalise_login_code(text) is not None:
+            where = "type it on the page whose address the login shows"
+            raise Refused("not_a_code", f"{text} is a code of `bootgrant login`, not of a machine: {where}")
         raise Refused("not_a_code", f"{text} is not a code: a code looks like WDJB-MJHT")
     return text

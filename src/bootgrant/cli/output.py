@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
-from bootgrant.cli.statuses import USAGE
+from bootgrant.cli.statuses import INTERRUPTED, USAGE
 from bootgrant.wire.identity import MachineIdentity
 
 Json = dict[str, Any]
@@ -28,13 +28,15 @@ class Refused(Exception):
 
     @property
     def status(self) -> int:
+        if self.error == "interrupted":
+            return INTERRUPTED
         return USAGE if self.error in _USAGE_ERRORS else 1
 
 
 def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     """Let a command raise Refused: print it on standard error, or with ``--json`` on standard output.
 
-    The exit status is 1, or 2 if the command line is wrong.
+    The exit status is 1, or 2 if the command line is wrong, or 130 after Ctrl-C.
     """
 
     @wraps(run)

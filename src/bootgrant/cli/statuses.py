@@ -27,7 +27,7 @@ OWN: Final[Mapping[str, Mapping[int, str]]] = {
         1: "a machine does not get through; with `--strict` also if there is a warning",
     },
     "check": {0: "no errors", 1: "at least one error; with `--strict` also if there is a warning"},
-    "machines": {1: "the same; `explain`: the machine gets no entry"},
+    "machines": {1: "it was refused or failed; `explain`: also if the machine gets no entry"},
     "patch": {3: "with `--strict`: a patch has a surprising effect, and nothing was printed"},
     "rehearse": {0: "every machine got its own configuration", 1: "at least one machine did not"},
 }

@@ -14,7 +14,7 @@ import argparse
 import getpass
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,8 @@ Query = Sequence[tuple[str, str]]
 _SOCKET_LIMIT = 15.0
 _NETWORK_LIMIT = 30.0
 """Seconds for an answer."""
+_MOST_BYTES: Final = 64 << 20
+"""Of an answer from the network: 20,000 waiting machines fit."""
 _USUAL_CONFIG: Final = Path("bootgrant.toml")
 _UNKNOWN_OUTCOME = "; run `bootgrant pending` to see whether it took effect"
 
@@ -181,21 +183,45 @@ def ask_there(
     server = remote.server
     headers = {"authorization": f"Bearer {remote.token.reveal()}"}
     try:
-        with httpx2.Client(timeout=_NETWORK_LIMIT, verify=client_context(), headers=headers) as client:
-            answer = client.request(method, f"{server}/api/v1/{path}", json=members, params=list(query))
+        with (
+            httpx2.Client(timeout=_NETWORK_LIMIT, verify=client_context(), headers=headers) as client,
+            client.stream(method, f"{server}/api/v1/{path}", json=members, params=list(query)) as answer,
+        ):
+            if answer.is_redirect:
+                target = answer.headers.get("location", "")[:200]
+                raise Refused("redirect", f"{server} redirects to {target}: name the address that people use")
+            body = _limited(server, answer.iter_bytes())
     except httpx2.ConnectError as error:
         raise Refused("no_connection", f"{server} cannot be reached: {error}") from error
     except (httpx2.HTTPError, OSError) as error:
         unknown = _UNKNOWN_OUTCOME if method == "POST" else ""
         raise Refused("no_answer", f"{server} did not answer ({type(error).__name__}){unknown}") from error
-    return read_answer(answer.status_code, answer.content, server)
+    return read_answer(answer.status_code, body, server)
+
+
+def _limited(server: str, pieces: Iterator[bytes]) -> bytes:
+    """Read an answer of any server. Raises Refused when it is too long."""
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise Refused("no_answer", f"{server} is not a bootgrant server (its answer is too long)")
+    return bytes(body)
+
+
+class _Answer(dict[str, Any]):
+    """An object of an answer. A member that it lacks is not our mistake: the server has another version, or is none."""
+
+    def __missing__(self, key: str) -> Any:
+        reason = f"the server's answer lacks {key!r}: it is another version of bootgrant, or another server"
+        raise Refused("no_answer", reason)
 
 
 def read_answer(status: int, body: bytes, place: str = "admin.sock") -> Json:
     """Read an answer of the server at ``place``. Raises Refused unless it is a success."""
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = json.loads(body, object_hook=_Answer)
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise Refused("no_answer", f"{place} is not a bootgrant server (status {status})")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bootgrant.approval.operators import BadLabel, Role, parse_labels
-from bootgrant.cli.arguments import seconds_in
+from bootgrant.cli.arguments import LIFETIME_LIMITS, seconds_in
 from bootgrant.cli.client import keyring, profiles
 from bootgrant.cli.client.asking import Remote, ask_there, user_here
 from bootgrant.cli.client.profiles import NAME, NAME_RULE, Profile, Profiles
@@ -21,6 +21,7 @@ from bootgrant.wire.origin import origin_of
 from bootgrant.wire.secret import Secret
 
 _HEAD: Final = ("", "NAME", "SERVER", "PERSON", "ROLE", "LABELS", "VALID UNTIL (UTC)", "TOKEN IN")
+_CANCELLED: Final = ("interrupted", "cancelled; nothing was stored")
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -40,8 +41,9 @@ def _add_login(parser: argparse.ArgumentParser) -> None:
         "--label", action="append", default=[], metavar="KEY=VALUE", help="only machines with this label; repeatable"
     )
     parser.add_argument(
-        "--for", dest="seconds", type=seconds_in("hd", "12h or 30d"), default="12h", metavar="TIME",
-        help="ask for a token that is valid so long (default: %(default)s)",
+        "--for", dest="seconds", metavar="TIME", default="12h",
+        type=seconds_in("hd", "12h or 30d", most=366 * 86400, limits=LIFETIME_LIMITS),
+        help="ask for a token with this lifetime, such as 12h or 30d; at most 366d (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--keyring", action="store_true", help="keep the token in the keyring, not in a file")
     parser.add_argument(
@@ -72,6 +74,7 @@ def _login(args: argparse.Namespace) -> int:
     name, server = _target(args, found)
     if args.keyring:
         keyring.check()
+    profiles.check_writable()
     wanted = Profile(name, server, allows_http=args.allow_http)
     token = _pasted(server) if args.token else _from_browser(args, server)
     profile = replace(wanted, token=token, about=_about(server, token))
@@ -119,8 +122,10 @@ def _pasted(server: str) -> Secret:
     """Read a token from the terminal without an echo, or the first line of standard input. Raises Refused."""
     try:
         text = getpass.getpass(f"API token for {server}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    except (EOFError, KeyboardInterrupt, UnicodeDecodeError):
+    except (EOFError, UnicodeDecodeError):
         text = ""
+    except KeyboardInterrupt:
+        raise Refused(*_CANCELLED) from None
     token = text.strip()
     if not token or not token.isascii() or not token.isprintable() or len(token) > 4096:
         raise Refused("no_token", "that is not an API token; nothing was stored")
@@ -144,7 +149,7 @@ def _from_browser(args: argparse.Namespace, server: str) -> Secret:
         _say(_prompt(codes.verification_uri, codes.user_code, codes.expires_in))
         return device_login.wait_for_token(server, codes, post, clock, _say)
     except KeyboardInterrupt:
-        raise Refused("cancelled", "cancelled; nothing was stored") from None
+        raise Refused(*_CANCELLED) from None
 
 
 def _say(text: str) -> None:
@@ -254,7 +259,10 @@ def _revoke(profile: Profile, *, forget: bool) -> bool:
 
 
 def _add_profiles(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", nargs="?", choices=["list", "use"], default="list", metavar="list|use")
+    parser.add_argument(
+        "verb", nargs="?", choices=["list", "use"], default="list", metavar="list|use",
+        help="list the profiles (the default), or choose the default one",
+    )  # fmt: skip
     parser.add_argument("profile", nargs="?", metavar="PROFILE", help="use: the new default profile")
     parser.add_argument("--json", action="store_true", help="print the profiles as JSON")
 

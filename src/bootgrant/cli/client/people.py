@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bootgrant.approval.operators import Role
-from bootgrant.cli.arguments import seconds_in
+from bootgrant.cli.arguments import LIFETIME_LIMITS, seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, read_answer, user_header
 from bootgrant.cli.output import Json, Refused, day, fail, reporting, show, table
 
@@ -24,7 +24,6 @@ _TOKENS = ("NAME", "ROLE", "LABELS", "CREATED BY", "CREATED (UTC)", "VALID UNTIL
 _STARTING: Final = 30.0
 """Seconds to wait for a server that has the data folder and does not answer yet."""
 _PAUSE: Final = 0.2
-_LIFETIME: Final = "a token's lifetime must be between 1 second and 366 days"
 
 
 def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json:
@@ -201,7 +200,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     _add_rights(add, "viewer")
     add.add_argument(
         "--for", dest="seconds", default="90d", metavar="TIME",
-        type=seconds_in("hd", "12h or 90d", most=366 * 86400, limits=_LIFETIME),
+        type=seconds_in("hd", "12h or 90d", most=366 * 86400, limits=LIFETIME_LIMITS),
         help="its lifetime, such as 12h or 90d; at most 366d (default: %(default)s)",
     )  # fmt: skip
     add_server_arguments(add)

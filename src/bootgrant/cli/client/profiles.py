@@ -68,8 +68,8 @@ class Profiles:
     def named(self, name: str) -> Profile:
         """Return the profile of this name. Raises Refused."""
         if name not in self.by_name:
-            known = ", ".join(self.by_name) or "there are none; create one with `bootgrant login URL`"
-            raise Refused("no_profile", f"there is no profile {name!r}; profiles: {known}")
+            others = f"the profiles are {known}" if (known := ", ".join(self.by_name)) else "run `bootgrant login URL`"
+            raise Refused("no_profile", f"there is no profile {name!r}; {others}")
         return self.by_name[name]
 
     def of_server(self, server: str) -> Profile | None:
@@ -90,10 +90,29 @@ class Profiles:
 
 
 def place() -> Path:
-    """Return the file of the profiles (XDG Base Directory Specification: a relative path is ignored)."""
+    """Return the file of the profiles. Raises Refused."""
+    if (path := _place()) is None:
+        raise Refused("no_profiles", "this user has no home folder for profiles: set HOME or XDG_CONFIG_HOME")
+    return path
+
+
+def _place() -> Path | None:
+    # XDG Base Directory Specification: a relative path is ignored.
     given = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(given) if given.startswith("/") else Path.home() / ".config"
+    try:
+        folder = Path(given) if given.startswith("/") else Path.home() / ".config"
+    except RuntimeError:
+        # In a container, a user may have neither HOME nor a line in /etc/passwd.
+        return None
     return folder / "bootgrant" / "profiles.json"
+
+
+def check_writable() -> None:
+    """Raise Refused if a profile could not be written: better before a person has approved it."""
+    path = place()
+    with _locked(path):
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise Refused("no_profiles", f"{path.parent} cannot be written")
 
 
 def server_address(url: str) -> str:
@@ -111,7 +130,9 @@ def server_address(url: str) -> str:
 
 def load() -> Profiles:
     """Read the profiles. Raises Refused for a file that other users can read, or that cannot be used."""
-    path = place()
+    path = _place()
+    if path is None:
+        return Profiles()
     try:
         body = _read(path)
     except FileNotFoundError:
@@ -132,6 +153,15 @@ def changing() -> Iterator[Changes]:
     Raises Refused.
     """
     path = place()
+    with _locked(path) as folder:
+        changes = Changes(load())
+        yield changes
+        _write(path, folder, changes.profiles)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Create and lock the folder of the profiles. Raises Refused, also for an OSError of the body."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -139,9 +169,7 @@ def changing() -> Iterator[Changes]:
         raise Refused("no_profiles", f"{path.parent} cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        changes = Changes(load())
-        yield changes
-        _write(path, folder, changes.profiles)
+        yield folder
     except OSError as error:
         raise Refused("no_profiles", f"{path} cannot be written: {error.strerror}") from error
     finally:

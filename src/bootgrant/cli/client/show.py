@@ -22,6 +22,8 @@ _SIGNS: Final = {"match": ("✓", GOOD), "mismatch": ("▲", BAD), "unknown": ("
 _COMPARED: Final = ("uuid", "serial", "mac")
 _MOST_PAST: Final = 5
 _LABEL: Final = 15
+_CANNOT_BE_SERVED: Final = " cannot be served: "
+"""In the problem of a machine that has an entry."""
 
 Row = tuple[str, str, str]
 """A label, a text, and its color."""
@@ -131,7 +133,9 @@ def _past(past: Json) -> Iterator[Row]:
 def _next(request: Json) -> Iterator[Row]:
     if request["state"] != "pending" or "*" in request["code"]:
         return
-    if request["problem"]:
+    if request["problem"] and _CANNOT_BE_SERVED in request["problem"]:
+        yield "next", f"correct the configuration, then run bootgrant show {request['code']} again", QUIET
+    elif request["problem"]:
         yield "next", f"bootgrant assign {request['code']} ENTRY, or add an entry that matches this machine", QUIET
     else:
         yield "next", f"bootgrant approve {request['code']}, or bootgrant deny {request['code']} --reason TEXT", QUIET

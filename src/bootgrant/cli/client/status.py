@@ -1,7 +1,8 @@
 """Show how the server is doing: what is waiting, what is wrong, which version and revision it serves.
 
-The exit status is 0 if nothing is wrong. It is 1 if the configurations have a problem, background work fails, the
-certificate has ended or ends within 14 days, or the server does not answer. Waiting machines are not a problem.
+The exit status is 0 if nothing is wrong. It is 1 if the configurations or an entry have a problem, background work
+fails, a provider does not answer, the certificate has ended or ends within 14 days, or the server does not answer.
+Waiting machines are not a problem.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.client.queue import VERDICT_COLORS, VERDICT_SIGNS
-from bootgrant.cli.output import Json, day, printable, reporting, span
+from bootgrant.cli.output import Json, Refused, day, printable, reporting, span
 from bootgrant.cli.screen import BAD, GOOD, Screen, add_color_argument, standard_output
 
 _SOON: Final = 14 * 86400.0
 _LABEL: Final = 16
+_MOST_NAMES: Final = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,25 +31,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reporting
 def run(args: argparse.Namespace) -> int:
     answer = ask_api(args, "GET", "status")
-    pending = ask_api(args, "GET", "pending")["pending"]
+    pending = _pending(args)
     windows = ask_api(args, "GET", "windows")["windows"]
-    wrong = problems(answer)
+    wrong = problems(answer, _broken(args))
     if args.json:
         verdicts = Counter(request["standing"] for request in pending)
         oldest = min((request["opened_at"] for request in pending), default=None)
         more = {"verdicts": verdicts, "oldest": oldest, "open_windows": windows, "problems": wrong}
         print(json.dumps(answer | more))
     else:
-        print("\n".join(as_lines(answer, pending, windows, standard_output(args.color))))
+        print("\n".join(as_lines(answer, pending, windows, wrong, standard_output(args.color))))
     return 1 if wrong else 0
 
 
-def problems(answer: Json) -> list[str]:
-    """Return what is wrong, each in one line."""
+def _pending(args: argparse.Namespace) -> list[Json]:
+    """Return all waiting machines: the oldest one is on the last page."""
+    page = ask_api(args, "GET", "pending")
+    found: list[Json] = page["pending"]
+    while page["next"]:
+        page = ask_api(args, "GET", "pending", query=[("after", page["next"])])
+        found += page["pending"]
+    return found
+
+
+def _broken(args: argparse.Namespace) -> list[str]:
+    """Return the names of the entries that cannot be served, as far as this caller may see them."""
+    try:
+        entries = ask_api(args, "GET", "machines")["entries"]
+    except Refused as refused:
+        # The problem of configurations that cannot be read is in the status. An auditor may not see them.
+        if refused.error in ("not_allowed", "no_config", "unknown"):
+            return []
+        raise
+    return [entry["name"] for entry in entries if entry["state"] == "broken"]
+
+
+def problems(answer: Json, broken: Sequence[str] = ()) -> list[str]:
+    """Return what is wrong, each in one line. ``broken`` names the entries that cannot be served."""
     found = []
     if problem := answer["configurations"]["problem"]:
         since = answer["configurations"]["since"]
         found.append(f"configurations{f', since {day(since)} UTC' if since else ''}: {problem}")
+    if broken:
+        names = ", ".join([*broken[:_MOST_NAMES], *(["..."] if len(broken) > _MOST_NAMES else [])])
+        count = f"{len(broken)} entries" if len(broken) > 1 else "1 entry"
+        found.append(f"{count} cannot be served ({names}): `bootgrant machines show NAME` says why")
+    # The first source is the configurations.
+    found += [f"{source['name']}: {source['error']}" for source in answer["sources"][1:] if not source["ok"]]
     for chore in answer["chores"]:
         if not chore["ok"]:
             last = f"last success {day(chore['last_success'])} UTC" if chore["last_success"] else "no success yet"
@@ -59,9 +89,8 @@ def problems(answer: Json) -> list[str]:
     return found
 
 
-def as_lines(answer: Json, pending: list[Json], windows: list[Json], screen: Screen) -> Iterator[str]:
+def as_lines(answer: Json, pending: list[Json], windows: list[Json], wrong: list[str], screen: Screen) -> Iterator[str]:
     """The status as lines for a screen."""
-    wrong = problems(answer)
     for number, problem in enumerate(wrong):
         yield _line("wrong" if not number else "", screen.paint(screen.sign("▲", printable(problem)), BAD))
     if not wrong:
