@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from support.access_rack import AccessRack, access_views
 from support.grants import NOW
-from support.rack import Rack, View
+from support.rack import Rack, View, views
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGES: Final = ROOT / "docs" / "images"
@@ -50,9 +50,16 @@ def documented(site: Rack) -> Iterator[Picture]:
     yield Picture(View("error-390", "/requests/feed"), PHONE)
     yield Picture(View("menu-390", "/", "details.more summary"), PHONE)
     yield Picture(View("dark-390", card), PHONE, "dark")
+    for view in views(site):
+        if view.name in _OTHERS:
+            yield Picture(replace(view, name=f"{view.name}-390"), PHONE)
 
 
-_OF_ACCESS: Final = ("operators", "operator-disable", "window", "window-force")
+_OTHERS: Final = ("login", "batch", "device", "configuration", "account", "token-new", "login-asks", "undo")
+_OF_ACCESS: Final = (
+    "access", "operators", "operator", "operator-add", "operator-disable", "tokens", "window", "window-new",
+    "window-force", "rules", "providers",
+)  # fmt: skip
 
 
 def documented_access(site: AccessRack) -> Iterator[Picture]:
