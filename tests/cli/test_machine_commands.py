@@ -16,7 +16,7 @@ from bootgrant.acquire.disks.iso9660 import open_iso9660
 from support.grants import UUID
 from support.layered_site import MODEL, write_machines
 from support.parts import program
-from support.site import bootgrant, clean_environment
+from support.site import CONFIG, bootgrant, clean_environment
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/fra"
 
@@ -223,6 +223,19 @@ def test_a_folder_of_finished_files_is_checked_as_well(tmp_path: Path) -> None:
     done = run("check", "--machines", tmp_path)
     assert done.returncode == 1
     assert "machine.type" in done.stdout
+
+
+def test_finished_files_next_to_entries_are_checked_as_well(tmp_path: Path) -> None:
+    """As after `bootgrant init`, whose machines.yaml has no entries yet."""
+    (tmp_path / "machines.yaml").write_text("entries: []\n")
+    (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: boss\ncluster: {}\n")
+    (tmp_path / "52-54-00-00-00-01.yaml").touch()
+    (tmp_path / "52-54-00-00-00-02.yaml").write_text(CONFIG)
+    done = run("check", "--machines", tmp_path)
+    assert done.returncode == 1
+    assert "machine.type" in done.stdout
+    assert "52-54-00-00-00-01.yaml is empty" in done.stdout
+    assert "3 entries, 3 errors, no warnings" in done.stdout
 
 
 def test_a_variable_without_a_value_is_reported_and_never_written_as_none(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
 from bootgrant.machines.talos.composing import Composed
 from bootgrant.machines.talos.documents import Part
+from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.ports.origins import Tree
 from bootgrant.service.data_folder import write_private
 from bootgrant.service.parts.machines import engine, origin_of, past_tree
 from bootgrant.service.settings.sections import Composer, MachineSettings
@@ -95,15 +97,34 @@ def check(machines: SiteMachines) -> Checked:
     except SiteBroken as broken:
         return Checked(broken.findings, 0, "", machines.folder)
     networks = [str(network) for network in machines.networks]
-    found = [*_served_unchanged(machines, snapshot), *snapshot.check(networks)]
-    return Checked(found, len(snapshot.entries), snapshot.revision, machines.folder)
+    found, count = snapshot.check(networks), len(snapshot.entries)
+    origin = origin_of(machines.folder, machines.settings, machines.data)
+    if isinstance(origin, Folder) and not snapshot.has_model:
+        found = [*_served_unchanged(snapshot), *found]
+    elif isinstance(origin, Folder) and snapshot.tree.finished:
+        finished, unreadable = _finished_next_to(origin, machines, snapshot)
+        found = [*unreadable, *_served_unchanged(finished), *finished.check(networks), *found]
+        count += len(snapshot.tree.finished)
+    return Checked(found, count, snapshot.revision, machines.folder)
 
 
-def _served_unchanged(machines: SiteMachines, snapshot: Revision) -> list[Finding]:
+def _finished_next_to(origin: Folder, machines: SiteMachines, snapshot: Revision) -> tuple[Revision, list[Finding]]:
+    """Return the finished files next to ``machines.yaml``, as a revision, and an error for each unreadable one."""
+    files, unreadable = {}, []
+    for name in snapshot.tree.finished:
+        try:
+            read = origin.finished_content(name)
+        except ConfigUnavailable as failed:
+            unreadable.append(error("unreadable", str(failed), name, 1, name))
+            continue
+        if read is not None:
+            files[name] = read[0]
+    return Revision(Tree(files, snapshot.revision), engine(machines.settings)), unreadable
+
+
+def _served_unchanged(finished: Revision) -> list[Finding]:
     """Return an error for each encrypted file that the server would serve as it is: it decrypts only layers."""
-    if snapshot.has_model or not isinstance(origin_of(machines.folder, machines.settings, machines.data), Folder):
-        return []
-    encrypted = {name: still_encrypted(name, snapshot.tree.files[name]) for name in snapshot.entries}
+    encrypted = {name: still_encrypted(name, finished.tree.files[name]) for name in finished.entries}
     return [error("ciphertext", message, name, 1, name) for name, message in encrypted.items() if message]
 
 
