@@ -136,7 +136,7 @@ def test_after_many_stopped_entries_the_others_are_not_tried() -> None:
 
 def test_a_matching_table_that_takes_too_long_is_refused_as_a_whole() -> None:
     names = "".join(f"  - {{name: n{number}, match: {{serial: '*{number}?*'}}}}\n" for number in range(3000))
-    table = revision({"machines.yaml": f"{MODEL}{names}"}, EntryLimits(cpu=0.02, time=120.0))
+    table = revision({"machines.yaml": f"{MODEL}{names}"}, EntryLimits(cpu=0.001, time=120.0))
     with pytest.raises(SiteBroken, match=r"machines\.yaml: takes more than") as caught, table:
         pass
     assert caught.value.findings[0].rule == "limit"

@@ -42,7 +42,7 @@ async def test_a_denial_is_taken_back_on_its_page(office: Office) -> None:
     answer = await person.send(f"/requests/{grant.grant_id}/undeny")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{grant.grant_id}")
     page = text_of(await person.open(answer.headers["location"]))
-    assert "taken back by ana, 2027-01-15 08:00:00 UTC" in page
+    assert "taken back by ana, 08:00:00 UTC" in page
     assert "Take back the denial" not in page
     audit = text_of(await person.open("/audit"))
     assert "Denial taken back" in audit
