@@ -51,6 +51,7 @@ class Refusal(Enum):
     WRONG_CLIENT = "wrong client"
     NO_ENTRY = "no entry"
     NO_CONFIG = "no config"
+    UNAVAILABLE = "unavailable"
     ENTRY_CHANGED = "entry changed"
     NOT_IN_BATCH = "not in batch"
     SAME_PERSON = "same person"

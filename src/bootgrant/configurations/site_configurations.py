@@ -148,7 +148,9 @@ class SiteConfigurations:
         if current.snapshot is None and current.failure is not None:
             raise ConfigUnavailable(str(current.failure), _NOT_LOADED)
         if current.snapshot is None and (current.is_layered or self._finished is None):
-            raise ConfigUnavailable("the machine configurations are still being read: try again in a moment", _READING)
+            raise ConfigUnavailable(
+                "the machine configurations are still being read: try again in a moment", _READING, passes=True
+            )
         return current.snapshot
 
     async def _refreshed(self) -> bool:
@@ -183,7 +185,7 @@ class _Bench:
 
 def _failed(failed: WorkerFailed) -> ConfigUnavailable:
     log.error("a finished configuration could not be examined: %s", failed)
-    return ConfigUnavailable(FAULT, INVALID)
+    return ConfigUnavailable(FAULT, INVALID, passes=True)
 
 
 def _rendered(snapshot: Revision, name: str, identity: MachineIdentity) -> Rendered:
@@ -224,7 +226,8 @@ def _preview(snapshot: Revision, name: str, identity: MachineIdentity | None, *,
 
 
 def _unavailable(name: str, broken: SiteBroken) -> ConfigUnavailable:
-    return ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID)
+    passes = any(finding.rule == "internal" for finding in broken.findings)
+    return ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID, passes=passes)
 
 
 def _valid(snapshot: Revision, entry: Entry) -> MachineEntry:

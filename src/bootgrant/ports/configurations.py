@@ -20,12 +20,14 @@ class ConfigUnavailable(Exception):
     """A configuration exists but cannot be served now, or the configurations cannot be read.
 
     ``reason`` is for the machine's console (ASCII, at most 32 bytes). The exception's text is for the operator: it
-    names the file and what to do.
+    names the file and what to do. If it ``passes``, the server itself has to get ready or to recover first, and the
+    same call may succeed a moment later.
     """
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, *, passes: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.passes = passes
 
 
 @dataclass(frozen=True, slots=True)

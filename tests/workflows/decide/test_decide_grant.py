@@ -212,6 +212,36 @@ async def test_a_configuration_that_cannot_be_rendered_is_not_approved() -> None
     assert "10-net.yaml line 3" in message(outcome)
 
 
+@pytest.mark.parametrize("seen", ["", worker(1).fingerprint])
+@pytest.mark.parametrize("call", ["find_entry", "render"])
+async def test_an_approval_that_meets_a_server_that_is_stopping_may_be_tried_again(call: str, seen: str) -> None:
+    """A refusal would say that the decision is over, and a person or a program would not repeat it."""
+
+    class Stopping(Entries):
+        is_stopping = True
+
+        async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+            self._meet("find_entry")
+            return await Entries.find_entry(self, identity)
+
+        async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+            self._meet("render")
+            return await Entries.render(self, name, identity)
+
+        def _meet(self, met: str) -> None:
+            if self.is_stopping and met == call:
+                raise ConfigUnavailable("the server is stopping", "config unreadable, retrying", passes=True)
+
+    stopping = Stopping([worker(1)])
+    site = Deciders(entries=stopping)
+    grant = await site.request(other_machine(1))
+    outcome = await site.decide.approve(grant.grant_id, ANA, seen)
+    assert refusal(outcome) is Refusal.UNAVAILABLE
+    assert message(outcome)
+    stopping.is_stopping = False
+    assert isinstance(await site.decide.approve(grant.grant_id, ANA, seen), DeviceGrant)
+
+
 class ByTemplate(Entries):
     """The serial SN0001 gets a control plane, by a template that uses the serial."""
 

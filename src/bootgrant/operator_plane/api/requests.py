@@ -30,7 +30,7 @@ MOST_LISTED: Final = 500
 MOST_AT_ONCE: Final = 2000
 _QUEUE: Final = 20_000
 _CHUNK: Final = 50
-_STATUS: Final = {Refusal.UNKNOWN: 404, Refusal.EXPIRED: 410, Refusal.NOT_ALLOWED: 403}
+_STATUS: Final = {Refusal.UNKNOWN: 404, Refusal.EXPIRED: 410, Refusal.NOT_ALLOWED: 403, Refusal.UNAVAILABLE: 503}
 UNKNOWN: Final = refused(404, "unknown", "no machine has this code: look for a newer code on its screen")
 NO_REQUEST: Final = refused(404, "unknown", "there is no request with this id, or it ended long ago")
 

@@ -26,6 +26,7 @@ APPROVED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantStat
 """The states of an approval that can be revoked."""
 
 _LOST_RIGHTS: Final = "a person who approved it lost the right to do so at that moment"
+_NOT_NOW: Final = "the server cannot read the machine configurations right now: try again in a moment"
 _UNKNOWN: Final = "no machine has this code: look for a newer code on its screen"
 
 
@@ -62,6 +63,8 @@ class DecideGrant:
             return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
         card = await self.cards.brief(grant)
         if card.state is GrantState.PENDING:
+            if card.problem_passes:
+                return NotDecided(Refusal.UNAVAILABLE, _NOT_NOW, grant)
             if (refused := _refused(actor, card, seen)) is not None:
                 return refused
             if as_batch and card.entry is not None and (obstacle := card.batch_obstacle):
@@ -197,7 +200,8 @@ class DecideGrant:
         try:
             rendered = await self.source.render(entry.name, card.grant.identity)
         except ConfigUnavailable as error:
-            return NotDecided(Refusal.NO_CONFIG, f"its configuration cannot be rendered: {error}", card.grant)
+            why = Refusal.UNAVAILABLE if error.passes else Refusal.NO_CONFIG
+            return NotDecided(why, f"its configuration cannot be rendered: {error}", card.grant)
         if rendered is None:
             return NotDecided(Refusal.NO_ENTRY, NO_ENTRY, card.grant)
         if rendered.entry.fingerprint != entry.fingerprint:

@@ -161,7 +161,8 @@ _MOST_FOLLOWED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class GrantCard:
-    """A request as a person sees it. ``problem`` says why there is no entry, and what to do.
+    """A request as a person sees it. ``problem`` says why there is no entry, and what to do; ``problem_passes`` if
+    it is the server's own for a moment.
 
     ``rivals`` are the addresses of other pending requests that claim the same uuid, serial or mac. ``network`` is the
     site's name for the request's network. ``needed`` is how many people must approve; ``votes`` are those that count.
@@ -180,6 +181,7 @@ class GrantCard:
     state: GrantState
     entry: MachineEntry | None
     problem: str = ""
+    problem_passes: bool = False
     rivals: tuple[str, ...] = ()
     network: str = ""
     needed: int = 1
@@ -333,7 +335,7 @@ class GrantCards:
         try:
             found = await self.find_entry(grant.identity)
         except ConfigUnavailable as error:
-            return replace(card, problem=str(error))
+            return replace(card, problem=str(error), problem_passes=error.passes)
         if found is None:
             return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
