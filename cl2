@@ -1,1 +1,0 @@
-console=tty0,talos.platform=metal talos.config=https://h.example/config?uuid=${uuid} talos.config.oauth.client_id=talos talos.config.oauth.extra_variable=uuid talos.config.oauth.extra_variable=mac talos.config.oauth.device_auth_url=https://h.example/device/code talos.config.oauth.token_url=https://h.example/token
