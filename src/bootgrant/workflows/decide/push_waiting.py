@@ -25,6 +25,7 @@ from bootgrant.ports.push import PushDevice, PushDeviceStore, PushNote, PushServ
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.workflows.decide.grant_cards import GrantCards
 from bootgrant.workflows.decide.push_notes import note_of_many, note_of_one
+from bootgrant.workflows.record.new_requests import NewRequests
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
 from bootgrant.workflows.record.sealed_subscriptions import SealedSubscriptions
 
@@ -45,7 +46,6 @@ _AT_ONCE: Final = 32
 _LEASE: Final = 60.0
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
-_LOOK_BACK: Final = 120.0
 _KEPT: Final = 86400.0
 _FORGET_EVERY: Final = 600.0
 
@@ -84,18 +84,6 @@ class _Reader:
 
 
 @dataclass(slots=True)
-class _Gathering:
-    """New requests for the next messages, and when the first and the last of them came (steady seconds)."""
-
-    grants: dict[str, DeviceGrant] = field(default_factory=dict)
-    since: float = 0.0
-    last: float = 0.0
-
-    def is_ripe(self, now: float) -> bool:
-        return bool(self.grants) and (now - self.last >= QUIET or now - self.since >= LONGEST)
-
-
-@dataclass(slots=True)
 class PushWaiting:
     """A chore that runs once a second. Nothing is read while nobody has turned push on."""
 
@@ -110,14 +98,15 @@ class PushWaiting:
     entropy: Entropy
     site_name: str
     counts: NoticeCounts = field(default_factory=NoticeCounts)
-    _seen: dict[str, float] = field(default_factory=dict)
-    _gathering: _Gathering = field(default_factory=_Gathering)
+    _new: NewRequests = field(init=False)
     _for_two: set[str] = field(default_factory=set)
     _entries: dict[str, MachineEntry | None] = field(default_factory=dict)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
-    _looked_since: float = 0.0
     _next_at: float = 0.0
     _forget_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._new = NewRequests(self.store, self.clock, QUIET, LONGEST)
 
     async def step(self) -> None:
         """Read new requests and votes, store messages that are due, start to send them. Raises StoreUnavailable."""
@@ -125,11 +114,12 @@ class PushWaiting:
         readers = await self._readers()
         if not readers:
             return
-        await self._read_new()
+        await self._new.read()
         steady = self.clock.steady()
-        if self._gathering.is_ripe(steady) and steady >= self._next_at:
-            await self._enqueue_new(readers, list(self._gathering.grants.values()))
-            self._gathering, self._next_at = _Gathering(), steady + BETWEEN
+        if self._new.are_ripe and steady >= self._next_at:
+            await self._enqueue_new(readers, list(self._new.grants.values()))
+            self._new.clear()
+            self._next_at = steady + BETWEEN
         await self._read_votes(readers)
         await self._start_sending(readers)
         if steady >= self._forget_at:
@@ -148,24 +138,6 @@ class PushWaiting:
             return []
         operators = {each.name: each for each in await self.operators.operators() if each.disabled_at is None}
         return [_Reader(each, operators[each.operator]) for each in devices if each.operator in operators]
-
-    async def _read_new(self) -> None:
-        now, steady = self.clock.now(), self.clock.steady()
-        # Other servers have other clocks, and their rows appear when they commit: look back a little.
-        found = await self.store.pending_since(self._looked_since, now, _MOST)
-        self._looked_since = now - _LOOK_BACK
-        # In a flood, the others are found again after these.
-        room = _MOST - len(self._gathering.grants)
-        new = [grant for grant in found if grant.grant_id not in self._seen][:room]
-        if not new:
-            return
-        self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
-        if not self._gathering.grants:
-            self._gathering.since = steady
-        self._gathering.last = steady
-        for grant in reversed(new):
-            self._seen[grant.grant_id] = grant.expires_at
-            self._gathering.grants[grant.grant_id] = grant
 
     async def _enqueue_new(self, readers: Sequence[_Reader], grants: Sequence[DeviceGrant]) -> None:
         entries = [(grant, await self._entry(grant)) for grant in grants]

@@ -22,6 +22,7 @@ from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.notifications import Messenger, Notice, NoticeMachine, NotSent, Outbox, Outgoing, Topic
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.workflows.record.approvals import undelivered_approval
+from bootgrant.workflows.record.new_requests import NewRequests
 
 log = logging.getLogger("bootgrant.notify")
 
@@ -34,15 +35,12 @@ LONGEST: Final = 30.0
 SHOWN: Final = 10
 """Machines that a message names; of the others it gives the number."""
 
-_MOST: Final = 2000
 _AT_ONCE: Final = 16
 _LEASE: Final = 60.0
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
-_LOOK_BACK: Final = 120.0
 _KEPT: Final = 86400.0
 _FORGET_EVERY: Final = 600.0
-_PRUNE_EVERY: Final = 60.0
 _TEXT: Final = 80
 _SENTENCE: Final = 400
 
@@ -65,18 +63,6 @@ class NoticeCounts:
 
 
 @dataclass(slots=True)
-class _Gathering:
-    """New machines for the next message, and when the first and the last of them came (steady seconds)."""
-
-    grants: dict[str, DeviceGrant] = field(default_factory=dict)
-    since: float = 0.0
-    last: float = 0.0
-
-    def is_ripe(self, now: float) -> bool:
-        return bool(self.grants) and (now - self.last >= QUIET or now - self.since >= LONGEST)
-
-
-@dataclass(slots=True)
 class NotifyWaiting:
     """A chore that runs once a second. ``link`` is the address of the pages."""
 
@@ -88,25 +74,21 @@ class NotifyWaiting:
     link: str
     targets: Sequence[Target]
     counts: NoticeCounts = field(default_factory=NoticeCounts)
-    _seen: dict[str, float] = field(default_factory=dict)
-    _gathering: _Gathering = field(default_factory=_Gathering)
+    _new: NewRequests = field(init=False)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
-    _looked_since: float = 0.0
     _forget_at: float = 0.0
-    _prune_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._new = NewRequests(self.store, self.clock, QUIET, LONGEST)
 
     async def step(self) -> None:
         """Read new machines, store ripe messages, start to send those that are due. Raises StoreUnavailable."""
         if not self.targets:
             return
-        await self._read_new()
-        if self._gathering.is_ripe(self.clock.steady()):
-            gathered, self._gathering = self._gathering, _Gathering()
-            try:
-                await self._enqueue(list(gathered.grants.values()))
-            except BaseException:
-                self._gathering = gathered
-                raise
+        await self._new.read()
+        if self._new.are_ripe:
+            await self._enqueue(list(self._new.grants.values()))
+            self._new.clear()
         await self._start_sending()
         if self.clock.steady() >= self._forget_at:
             await self.outbox.forget(self.clock.now() - _KEPT)
@@ -131,26 +113,6 @@ class NotifyWaiting:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-
-    async def _read_new(self) -> None:
-        now, steady = self.clock.now(), self.clock.steady()
-        if steady >= self._prune_at:
-            self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
-            self._prune_at = steady + _PRUNE_EVERY
-        # Other servers have other clocks, and their rows appear when they commit: look back a little.
-        found = await self.store.pending_since(self._looked_since, now, _MOST)
-        self._looked_since = now - _LOOK_BACK
-        # In a flood, the others are found again after these.
-        room = _MOST - len(self._gathering.grants)
-        new = [grant for grant in found if grant.grant_id not in self._seen][:room]
-        if not new:
-            return
-        if not self._gathering.grants:
-            self._gathering.since = steady
-        self._gathering.last = steady
-        for grant in reversed(new):
-            self._seen[grant.grant_id] = grant.expires_at
-            self._gathering.grants[grant.grant_id] = grant
 
     async def _enqueue(self, grants: Sequence[DeviceGrant]) -> None:
         entries = {grant.grant_id: await self._entry(grant) for grant in grants}
