@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from support.browser import chromium
 from support.site import CONFIG, Served, served
@@ -150,11 +150,13 @@ def test_sign_in_code_and_approval_work_by_keyboard(site: Served, browser: Brows
     with entered(browser, size) as context:
         page = context.new_page()
         page.goto(f"{site.url}/device")
+        # The browser gives a field its focus when it draws the page: a program types faster than that.
+        expect(page.get_by_label("Name", exact=True)).to_be_focused()
         page.keyboard.type(site.made.operator)
         page.keyboard.press("Tab")
         page.keyboard.type(site.made.password.reveal())
         page.keyboard.press("Enter")
-        page.get_by_label("Code").wait_for()
+        expect(page.get_by_label("Code")).to_be_focused()
         page.keyboard.type(machine.user_code.lower().replace("-", " "))
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Approve").wait_for()
