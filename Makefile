@@ -41,6 +41,9 @@ test-providers: $(DEV)/.stamp $(ORACLE)/dex ## people and machines at a real Key
 	@$(DEV)/bin/python -m tools.keycloak.install
 	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -n 2 --dist loadfile -rPs --durations=15
 
+# What is built from the project and tried on other systems: a file for each kind.
+include make/*.mk
+
 oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) $(ORACLE)/sops ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
 
 talos-tables: $(ORACLE)/.stamp ## the tables of a Talos version, from Talos (VERSION=1.13, CHECKOUT=DIR for a commit)
@@ -87,7 +90,7 @@ lock: $(LOCK)/.stamp ## write requirements/*.txt again from pyproject.toml and r
 	tools/lock.sh $(LOCK)/bin/uv
 
 clean: ## remove the environments and the files that tools leave behind
-	rm -rf .venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUN)/.stamp: requirements/run.txt pyproject.toml tools/make_venv.sh
 	@tools/make_venv.sh "$(PYTHON)" $(RUN) requirements/run.txt --with-project
