@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import ending
+
 # How long an example takes is a matter of the computer and of what else runs on it, not of right and wrong.
 settings.register_profile("bootgrant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bootgrant")
@@ -19,6 +21,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if TYPE_CHECKING:
     from bootgrant.store.postgres.connections import PostgresAddress
     from support.postgres_cluster import Cluster
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ending.report(terminalreporter.stats, terminalreporter)
 
 
 @pytest.fixture

@@ -95,11 +95,28 @@ def npm_packages(folder: Path) -> tuple[Path, Path]:
     with (place / "lock").open("w") as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         if not (place / "complete").exists():
-            for file in folder.glob("package*.json"):
-                shutil.copy(file, place)
-            command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-            if done.returncode:
-                missing(f"npm ci failed in {folder}: {done.stderr}")
+            tried = place / f"failed-{_run()}"
+            if not tried.exists() and (problem := _npm_ci(node, npm, folder, place)):
+                tried.write_text(problem)
+            if tried.exists():
+                missing(f"npm could not install the packages of {folder.name}: {tried.read_text()}")
             (place / "complete").touch()
     return node, place
+
+
+def _npm_ci(node: Path, npm: Path, folder: Path, place: Path) -> str:
+    """Install, or return why it failed."""
+    for file in folder.glob("package*.json"):
+        shutil.copy(file, place)
+    command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        return "no answer in 5 minutes"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return (lines or ["no message"])[0] if done.returncode else ""
+
+
+def _run() -> str:
+    """Return a name of this run of the tests, the same in all its processes: what failed in it is not tried again."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
