@@ -26,7 +26,7 @@ test: $(DEV)/.stamp ## the test suite (the longer suites are targets of their ow
 
 test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs with our hook, an approval (1-2 minutes; root)
 	@tools/debian_packages.sh tests/boot/debian-packages.txt
-	BOOT_TEST=1 $(DEV)/bin/python -m pytest tests/boot --durations=0
+	BOOT_TEST=1 $(DEV)/bin/python tools/run_tests.py tests/boot --durations=0
 
 test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000 connections (docs/faults.md; FAULT_SEED=N again)
 	@tools/debian_packages.sh tests/debian-packages.txt
@@ -39,7 +39,7 @@ test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code and sops (ORA
 test-providers: $(DEV)/.stamp $(ORACLE)/dex ## people and machines at a real Keycloak (Maven, Java) and a real Dex (Go; some minutes; root)
 	@tools/debian_packages.sh tests/providers_real/debian-packages.txt
 	@$(DEV)/bin/python -m tools.keycloak.install
-	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -n 2 --dist loadfile -rPs --durations=15
+	PROVIDERS_TEST=1 $(DEV)/bin/python tools/run_tests.py tests/providers_real -n 2 --dist loadfile -rPs --durations=15
 
 # What is built from the project and tried on other systems: a file for each kind.
 include make/*.mk

@@ -5,7 +5,7 @@ DEBIAN_RELEASES := bookworm trixie
 .PHONY: test-packaging
 
 test-packaging: $(DEV)/.stamp $(DEBIAN_RELEASES:%=$(ROOTS)/%.tar) ## wheel, deb, image and the rest, installed and run (some minutes; root)
-	PACKAGING_TEST=1 $(DEV)/bin/python -m pytest tests/packaging_real -n 2 --dist loadfile -rPs --durations=15
+	PACKAGING_TEST=1 $(DEV)/bin/python tools/run_tests.py tests/packaging_real -n 2 --dist loadfile -rPs --durations=15
 
 # A small Debian of a release, with its Python, as an archive that tests unpack and containers start from.
 $(ROOTS)/%.tar: tests/packaging_real/debian-packages.txt
