@@ -22,7 +22,7 @@ demo: $(RUN)/.stamp ## a server, a machine, an approval, the configuration deliv
 
 test: $(DEV)/.stamp ## the test suite (the longer suites are targets of their own)
 	@tools/debian_packages.sh tests/debian-packages.txt
-	$(DEV)/bin/python tools/run_tests.py -n 4 --dist worksteal $(TESTS)
+	$(DEV)/bin/python tools/run_tests.py -n 5 --dist worksteal $(TESTS)
 
 test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs with our hook, an approval (1-2 minutes; root)
 	@tools/debian_packages.sh tests/boot/debian-packages.txt
