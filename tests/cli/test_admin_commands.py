@@ -57,6 +57,13 @@ def test_pending_as_json_prints_the_answer_of_the_server(site: Served) -> None:
     assert code in [grant["code"] for grant in json.loads(done.stdout)["pending"]]
 
 
+def test_a_local_command_needs_no_certificate_authorities(site: Served) -> None:
+    environment = {**clean_environment(), "SSL_CERT_FILE": "/nowhere/authorities.pem", "SSL_CERT_DIR": "/nowhere"}
+    command = bootgrant("pending", "--config", str(site.made.config))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_approve_takes_effect_once_and_says_what_the_machine_gets(site: Served) -> None:
     code = ask(site)
     done = site.command("approve", code.lower().replace("-", " "))
