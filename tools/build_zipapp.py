@@ -33,6 +33,7 @@ OURS = (
     "bootgrant/cli/acquire.py",
     "bootgrant/cli/parsing.py",
     "bootgrant/cli/statuses.py",
+    "bootgrant/extras.py",
     "bootgrant/trust.py",
 )
 OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")

@@ -42,7 +42,7 @@ def test_only_the_machines_half_and_its_libraries_are_inside(pyz: Path) -> None:
         "__main__", "bootgrant", "h11", "segno", "yaml", "licenses",
     }  # fmt: skip
     rooms = {name.split("/")[1].partition(".")[0] for name in names if name.startswith("bootgrant/")}
-    assert rooms == {"__init__", "acquire", "cli", "trust", "wire"}
+    assert rooms == {"__init__", "acquire", "cli", "extras", "trust", "wire"}
     assert {name for name in names if name.startswith("bootgrant/cli/") and name.endswith(".py")} == {
         *(f"bootgrant/cli/{name}.py" for name in ("__init__", "acquire", "parsing", "statuses")),
     }  # fmt: skip
