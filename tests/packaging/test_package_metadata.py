@@ -1,7 +1,8 @@
-"""What the package says about itself, and how its readme looks on a package index."""
+"""The wheel: what it says about itself, how its readme looks on a package index, and that no file is missing."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -57,6 +58,39 @@ def test_its_readme_has_only_absolute_addresses_of_files_that_exist(described: M
         kind, tag, path = place.removeprefix("/").split("/", 2)
         assert (ROOT / path).exists(), place
         assert (kind, tag) == ("raw" if path.endswith(".png") else "blob", f"v{described['Version']}")
+
+
+def test_the_wheel_has_every_file_of_the_clone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    package = ROOT / "src"
+    assert {name for name in inside if not name.startswith("bootgrant/packaging/")} == {
+        str(path.relative_to(package))
+        for path in (package / "bootgrant").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_installs_the_same_files_as_the_clone(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "wheel")
+    by_clone, by_wheel = _installed(ROOT / "src", tmp_path / "1"), _installed(tmp_path / "wheel", tmp_path / "2")
+    assert by_clone == by_wheel
+    assert len(by_clone) > 60
+
+
+def _installed(package: Path, system: Path) -> dict[str, tuple[bytes, int]]:
+    """The files of every kind of `bootgrant install`, as the package in a folder writes them."""
+    program = f"""
+from bootgrant.cli import main
+from bootgrant.cli.install.kinds import KINDS
+for kind in KINDS:
+    assert main(["install", kind, "--dest", {str(system)!r}, "--program", "/opt/bootgrant/bin/bootgrant"]) == 0
+"""
+    environment = {**os.environ, "PYTHONPATH": str(package), "SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run([sys.executable, "-P", "-c", program], env=environment, check=True, capture_output=True)
+    files = [path for path in system.rglob("*") if path.is_file()]
+    return {str(path.relative_to(system)): (path.read_bytes(), path.stat().st_mode) for path in files}
 
 
 class _Addresses(HTMLParser):

@@ -61,6 +61,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
         "write configurations to a medium or a folder, for machines that cannot reach a server",
     ),
     "completion": ("completion", "print a script that completes commands and options in bash, zsh, or fish"),
+    "install": ("install", "write units, hooks, completion, the manual, proxy files, and the dashboard to a system"),
     "rehearse": ("rehearse", "simulate thousands of machines to see how a server handles a boot storm"),
     "demo": ("demo", "see all of it on this computer: a server, a machine, an approval, the configuration"),
 }
