@@ -70,11 +70,11 @@ format: $(DEV)/.stamp ## format the code and generate the docs
 	$(DEV)/bin/python tools/generate_docs.py
 
 man: $(RUN)/.stamp ## dist/man: the manual, bootgrant(1) and a page for each command, from the same source as --help
-	@$(RUN)/bin/python -m tools.man_pages dist/man
+	@$(RUN)/bin/python -m bootgrant.cli.install.manual dist/man
 	@ls -d dist/man
 
 zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one file, for a bare python3
-	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz
+	@$(RUN)/bin/python -m bootgrant.cli.install.zipapp dist/bootgrant-acquire.pyz
 	@ls -l dist/bootgrant-acquire.pyz
 
 bench: $(if $(ONLY),,bench-acquire) bench-serve ## every measurement, or one by name: make bench ONLY=device_code

@@ -6,9 +6,14 @@ compile() {
     "$uv" pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
         --no-header --quiet "$@"
 }
-compile -o requirements/run.txt pyproject.toml
-compile -o requirements/dev.txt -c requirements/run.txt pyproject.toml requirements/dev.in
-compile -o requirements/mutation.txt -c requirements/dev.txt pyproject.toml requirements/dev.in requirements/mutation.in
-compile -o requirements/bench.txt -c requirements/dev.txt pyproject.toml requirements/bench.in
+# Not keyring: the environment of `make demo` has no desktop.
+served="--extra server --extra postgres --extra rehearse"
+# shellcheck disable=SC2086
+compile -o requirements/run.txt $served pyproject.toml
+compile -o requirements/dev.txt -c requirements/run.txt --all-extras pyproject.toml requirements/dev.in
+compile -o requirements/mutation.txt -c requirements/dev.txt --all-extras pyproject.toml requirements/dev.in requirements/mutation.in
+# shellcheck disable=SC2086
+compile -o requirements/bench.txt -c requirements/dev.txt $served pyproject.toml requirements/bench.in
+compile -o requirements/build.txt -c requirements/dev.txt requirements/build.in
 compile -o requirements/lock.txt requirements/lock.in
 compile -o requirements/oracle.txt requirements/oracle.in

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tools.man_pages import main, pages
 
 from bootgrant.cli import SUMMARIES
+from bootgrant.cli.install.manual import description, main, pages
 from bootgrant.cli.parsing import CommandParser
 
 
@@ -51,8 +51,6 @@ def test_the_same_source_and_date_give_the_same_pages() -> None:
 
 def test_no_text_becomes_a_request_of_roff() -> None:
     parser = CommandParser("bootgrant x", description=".so /etc/passwd\n\n'quoted\\fB text\n\n  .example")
-    from tools.man_pages import description
-
     assert list(description(parser.description or "")) == [
         r"\&.so /etc/passwd",
         ".PP",

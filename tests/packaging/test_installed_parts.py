@@ -30,24 +30,10 @@ WantedBy=sysinit.target
 """
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout after `make zipapp`."""
-    folder = tmp_path / "checkout"
-    shutil.copytree(ROOT / "packaging", folder / "packaging")
-    pyz = folder / "dist" / "bootgrant-acquire.pyz"
-    subprocess.run([sys.executable, str(ROOT / "tools" / "build_zipapp.py"), str(pyz)], check=True)
-    return folder
-
-
-def install(checkout: Path, kind: str) -> tuple[Path, str]:
-    """Install, and return the root of the installation and the output."""
-    system = checkout / "system"
-    command = [str(checkout / "packaging" / "install.sh"), kind]
-    done = subprocess.run(
-        command, env={**os.environ, "DESTDIR": str(system)}, capture_output=True, text=True, check=True
-    )
-    return system, done.stdout
+def install(system: Path, kind: str, *flags: str) -> str:
+    """Install below a folder, and return the output."""
+    command = [sys.executable, "-m", "bootgrant", "install", kind, "--dest", str(system), *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(
@@ -59,39 +45,43 @@ def install(checkout: Path, kind: str) -> tuple[Path, str]:
     ],
 )
 def test_each_kind_of_installation_is_one_command(
-    checkout: Path, kind: str, programs: list[str], next_step: str
+    tmp_path: Path, kind: str, programs: list[str], next_step: str
 ) -> None:
-    system, output = install(checkout, kind)
+    output = install(tmp_path, kind)
     for name in (*programs, "usr/lib/bootgrant/acquire-into"):
-        assert os.access(system / name, os.X_OK), name
-    assert (system / "usr/lib/bootgrant/bootgrant-acquire.pyz").is_file()
+        assert os.access(tmp_path / name, os.X_OK), name
+    assert (tmp_path / "usr/lib/bootgrant/bootgrant-acquire.pyz").is_file()
     assert output.rstrip().endswith(next_step)
 
 
-def test_an_existing_configuration_file_is_not_overwritten(checkout: Path) -> None:
-    system, _ = install(checkout, "systemd")
-    (system / "etc/bootgrant/acquire.conf").write_text('OUTPUT="file:/etc/machine.yaml"\n')
-    install(checkout, "dracut")
-    assert (system / "etc/bootgrant/acquire.conf").read_text() == 'OUTPUT="file:/etc/machine.yaml"\n'
+def test_a_clone_has_a_script_for_it(tmp_path: Path) -> None:
+    checkout, system = tmp_path / "checkout", tmp_path / "system"
+    script = checkout / "packaging/install.sh"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "packaging/install.sh", script)
+    environment = {**os.environ, "DESTDIR": str(system)}
+    early = subprocess.run([script, "systemd"], env=environment, capture_output=True, text=True)
+    assert (early.returncode, early.stderr.rstrip().endswith("run make zipapp first")) == (1, True)
+    program = checkout / ".venv/run/bin/bootgrant"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m bootgrant "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run([script, "systemd"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("systemctl enable bootgrant-acquire.service")
+    assert (system / "etc/systemd/system/bootgrant-acquire.service").is_file()
 
 
-def test_the_shipped_configuration_is_plain_assignments_for_shell_and_systemd(checkout: Path) -> None:
-    system, _ = install(checkout, "systemd")
-    command = [
-        "sh",
-        "-euc",
-        '. "$1"; printf "%s|%s" "$OUTPUT" "$FLAGS"',
-        "sh",
-        str(system / "etc/bootgrant/acquire.conf"),
-    ]
+def test_the_shipped_configuration_is_plain_assignments_for_shell_and_systemd() -> None:
+    command = ["sh", "-euc", '. "$1"; printf "%s|%s" "$OUTPUT" "$FLAGS"', "sh", str(ROOT / "packaging/acquire.conf")]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output == "nocloud:/var/lib/cloud/seed/nocloud|"
 
 
-def test_systemd_accepts_the_unit_before_the_local_stage_of_cloud_init(checkout: Path) -> None:
+def test_systemd_accepts_the_unit_before_the_local_stage_of_cloud_init(tmp_path: Path) -> None:
     """No unknown key, no missing program, no cycle between the unit, cloud-init and the network."""
     analyze = parts.program("systemd-analyze", "systemd")
-    system, _ = install(checkout, "systemd")
+    system = tmp_path
+    install(system, "systemd")
     units = system / "usr/lib/systemd/system"
     shutil.copytree("/usr/lib/systemd/system", units, symlinks=True)
     (system / "lib").symlink_to("usr/lib")
@@ -111,8 +101,9 @@ def test_systemd_accepts_the_units_of_the_server(tmp_path: Path, sockets: tuple[
     units = tmp_path / "usr/lib/systemd/system"
     shutil.copytree("/usr/lib/systemd/system", units, symlinks=True)
     (tmp_path / "lib").symlink_to("usr/lib")
-    for name in ("bootgrant.service", *sockets):
-        shutil.copy(ROOT / "packaging" / "systemd" / name, units)
+    install(tmp_path, "systemd-server", "--program", "/opt/bootgrant/bin/bootgrant")
+    if "bootgrant-people.socket" not in sockets:
+        (tmp_path / "etc/systemd/system/bootgrant-people.socket").unlink()
     program = tmp_path / "opt/bootgrant/bin/bootgrant"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")

@@ -20,8 +20,9 @@ BARE = str(Path(sys.executable).resolve())  # the Python that this environment i
 
 
 def build(root: Path, out: Path, **environment: str) -> Path:
-    command = [sys.executable, str(root / "tools" / "build_zipapp.py"), str(out)]
-    subprocess.run(command, check=True, env={**os.environ, **environment}, cwd=out.parent)
+    command = [sys.executable, "-m", "bootgrant.cli.install.zipapp", str(out)]
+    found = {**os.environ, "PYTHONPATH": str(root / "src"), **environment}
+    subprocess.run(command, check=True, env=found, cwd=out.parent)
     return out
 
 
@@ -42,7 +43,7 @@ def test_only_the_machines_half_and_its_libraries_are_inside(pyz: Path) -> None:
         "__main__", "bootgrant", "h11", "segno", "yaml", "licenses",
     }  # fmt: skip
     rooms = {name.split("/")[1].partition(".")[0] for name in names if name.startswith("bootgrant/")}
-    assert rooms == {"__init__", "acquire", "cli", "trust", "wire"}
+    assert rooms == {"__init__", "acquire", "cli", "extras", "trust", "wire"}
     assert {name for name in names if name.startswith("bootgrant/cli/") and name.endswith(".py")} == {
         *(f"bootgrant/cli/{name}.py" for name in ("__init__", "acquire", "parsing", "statuses")),
     }  # fmt: skip
@@ -51,8 +52,7 @@ def test_only_the_machines_half_and_its_libraries_are_inside(pyz: Path) -> None:
 
 def test_the_same_sources_give_the_same_bytes(pyz: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "another" / "checkout"
-    for name in ("src", "tools"):
-        shutil.copytree(ROOT / name, elsewhere / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", elsewhere / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "LICENSE", elsewhere)
     again = build(elsewhere, tmp_path / "again.pyz", PYTHONHASHSEED="7", LC_ALL="C", TZ="Asia/Tokyo")
     assert again.read_bytes() == pyz.read_bytes()

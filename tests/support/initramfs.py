@@ -60,7 +60,7 @@ def installation(folder: Path, flags: str = "") -> dict[str, str]:
     for file in (PACKAGING / "initramfs").iterdir():
         shutil.copy(file, folder)
     pyz = folder / "bootgrant-acquire.pyz"
-    subprocess.run([sys.executable, ROOT / "tools" / "build_zipapp.py", pyz], check=True)
+    subprocess.run([sys.executable, "-m", "bootgrant.cli.install.zipapp", pyz], check=True)
     conf = folder / "acquire.conf"
     conf.write_text((PACKAGING / "acquire.conf").read_text().replace('FLAGS=""', f'FLAGS="{flags}"'))
     return {"BOOTGRANT_LIB": str(folder), "BOOTGRANT_CONF": str(conf)}

@@ -44,7 +44,9 @@ class Artifact:
 
 ARTIFACTS: Final = (
     Artifact("wheel", (sys.executable, "-m", "hatchling", "build", "-d", "dist"), ("dist/*.whl", "dist/*.tar.gz")),
-    Artifact("zipapp", (sys.executable, "tools/build_zipapp.py", "dist/bootgrant-acquire.pyz"), ("dist/*.pyz",)),
+    Artifact(
+        "zipapp", (sys.executable, "-m", "bootgrant.cli.install.zipapp", "dist/bootgrant-acquire.pyz"), ("dist/*.pyz",)
+    ),
     Artifact("sbom", (sys.executable, "-m", "tools.release.sbom", "dist"), ("dist/*.cdx.json",)),
     Artifact("deb", ("make", "deb"), ("dist/*.deb",)),
     Artifact("image", ("make", "image"), ("dist/*image*.tar",)),

@@ -33,7 +33,7 @@ from bootgrant import __version__
 
 WHEEL_SBOM: Final = ROOT / "requirements/bootgrant.cdx.json"
 ZIPAPP_PACKAGES: Final = ("h11", "pyyaml", "segno")
-"""The libraries inside ``bootgrant-acquire.pyz`` (tools/build_zipapp.py)."""
+"""The libraries inside ``bootgrant-acquire.pyz`` (bootgrant.cli.install.zipapp)."""
 _LICENSES: Final = LicenseFactory()
 
 

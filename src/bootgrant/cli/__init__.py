@@ -61,10 +61,27 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
         "write configurations to a medium or a folder, for machines that cannot reach a server",
     ),
     "completion": ("completion", "print a script that completes commands and options in bash, zsh, or fish"),
+    "install": ("install", "write units, hooks, completion, the manual, proxy files, and the dashboard to a system"),
     "rehearse": ("rehearse", "simulate thousands of machines to see how a server handles a boot storm"),
     "demo": ("demo", "see all of it on this computer: a server, a machine, an approval, the configuration"),
 }
 """Each command's module below ``bootgrant.cli``, and its line in ``bootgrant --help``."""
+
+EXTRAS: Final[Mapping[str, str]] = {
+    "init": "server",
+    "serve": "server",
+    "reload": "server",
+    "migrate": "server",
+    "notify": "server",
+    "check": "server",
+    "render": "server",
+    "export": "server",
+    "patch": "server",
+    "import": "server",
+    "demo": "server",
+    "rehearse": "rehearse",
+}
+"""The commands that run only with an extra of the package. Others may use one, such as `machines` for a folder."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,7 +134,41 @@ def _run(words: list[str]) -> int:
     run = fill(parser, words[0])
     if "--json" in words:
         parser.answer_in_json()
-    return run(parser.parse_args(words[1:], argparse.Namespace(words=words[1:])))
+    args = parser.parse_args(words[1:], argparse.Namespace(words=words[1:]))
+    try:
+        _check_extra(words[0])
+        return run(args)
+    except ModuleNotFoundError as error:
+        return _report_missing(error, words[0], as_json=getattr(args, "json", None) is True)
+
+
+def _check_extra(name: str) -> None:
+    """Raise ModuleNotFoundError if a command would find out in the middle that it cannot work."""
+    if name in EXTRAS:
+        from bootgrant.extras import missing_module
+
+        if module := missing_module(EXTRAS[name]):
+            raise ModuleNotFoundError(name=module)
+
+
+def _report_missing(error: ModuleNotFoundError, name: str, *, as_json: bool) -> int:
+    """Print which extra is not installed. Raises what was raised, if the module is in none."""
+    from bootgrant.extras import EXTRAS as ALL
+    from bootgrant.extras import advice, extra_with
+
+    module = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(name, "")
+    if module not in ALL.get(extra, ()):
+        extra = extra_with(module) or ""
+    if not extra:
+        raise error
+    if as_json:
+        import json
+
+        print(json.dumps({"error": "missing_extra", "message": advice(extra, module)}))
+    else:
+        print(f"bootgrant {name}: {advice(extra, module)}", file=sys.stderr)
+    return 1
 
 
 def fill(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:

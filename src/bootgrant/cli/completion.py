@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    print(script(args.shell))
+    return 0
+
+
+def script(shell: str) -> str:
+    """Return the script for a shell."""
     import shtab
 
     from bootgrant.cli import SUMMARIES, overview
@@ -37,5 +43,4 @@ def run(args: argparse.Namespace) -> int:
                 vars(action)["complete"] = shtab.DIRECTORY
             elif action.metavar in _FILES or action.type is Path:
                 vars(action)["complete"] = shtab.FILE
-    print(shtab.complete(parser, args.shell))
-    return 0
+    return str(shtab.complete(parser, shell))

@@ -29,6 +29,7 @@ OWN: Final[Mapping[str, Mapping[int, str]]] = {
     "check": {0: "no errors", 1: "at least one error; with `--strict` also if there is a warning"},
     "machines": {1: "it was refused or failed; `explain`: also if the machine gets no entry"},
     "patch": {3: "with `--strict`: a patch has a surprising effect, and nothing was printed"},
+    "install": {0: "everything is installed; a file in /etc that you have changed is kept, and the output names it"},
     "rehearse": {0: "every machine got its own configuration", 1: "at least one machine did not"},
 }
 """What differs from COMMON, by command."""

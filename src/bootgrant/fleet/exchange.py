@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
-import httptools
-
 MAX_ANSWER: Final = 16 * 1024 * 1024
 _CONNECT_LIMIT: Final = 30.0
 _FOREVER: Final = float("inf")
@@ -98,12 +96,15 @@ async def _connect(address: Address, source: str, protocol: Callable[[], _Exchan
 class _Exchange(asyncio.Protocol):
     """Writes one request and reads one answer. The parser calls the ``on_`` methods."""
 
-    __slots__ = ("_body", "_done", "_gzipped", "_parser", "_request", "_size")
+    __slots__ = ("_body", "_done", "_gzipped", "_malformed", "_parser", "_request", "_size")
 
     def __init__(self, request: bytes, done: asyncio.Future[Answer]) -> None:
+        import httptools  # a part of extras: `bootgrant rehearse --help` does without it
+
         self._request = request
         self._done = done
         self._parser = httptools.HttpResponseParser(self)
+        self._malformed = httptools.HttpParserError
         self._body: list[bytes] = []
         self._size = 0
         self._gzipped = False
@@ -114,7 +115,7 @@ class _Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except self._malformed as error:
             self._fail(f"the answer is not HTTP ({type(error).__name__})")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from bootgrant.cli.output import Refused
+from bootgrant.extras import advice
 from bootgrant.wire.secret import Secret
 
 SERVICE: Final = "bootgrant"
@@ -44,8 +45,7 @@ def _asked(work: Callable[[Any], T]) -> T:
     try:
         library = importlib.import_module("keyring")
     except ImportError:
-        reason = "the library keyring is not installed: run `pip install 'bootgrant[keyring]'`, or leave out --keyring"
-        raise Refused("no_keyring", reason) from None
+        raise Refused("no_keyring", f"{advice('keyring', 'keyring')}, or leave out --keyring") from None
     try:
         return work(library)
     except Exception as error:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Final
 
+from bootgrant.extras import advice, missing_module
 from bootgrant.ports.audit import AuditLog
 from bootgrant.service.data_folder import code_key
 from bootgrant.service.settings.setting import SettingsError
@@ -102,6 +103,8 @@ def _postgres_address(site: Site) -> PostgresAddress | None:
     """Return the address of the site's PostgreSQL database, None if it uses SQLite. Raises SettingsError."""
     if site.database.url is None:
         return None
+    if module := missing_module("postgres"):
+        raise SettingsError(f"database.url: {advice('postgres', module)}")
     # psycopg is imported only where it is used: most sites do without it.
     from bootgrant.store.postgres.connections import PostgresAddress
 

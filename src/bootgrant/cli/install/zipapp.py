@@ -1,6 +1,6 @@
 """Build ``bootgrant-acquire.pyz``: the client for machines in one file, for a ``python3`` without any packages.
 
-    python tools/build_zipapp.py OUT
+    python -m bootgrant.cli.install.zipapp OUT
 
 Inside are bootgrant's ``acquire``, ``wire``, ``trust`` and ``cli.acquire``, h11, segno and the pure-Python half of
 PyYAML, as they are importable here, each with its licence. Every module is there twice: compiled for the Python that
@@ -21,10 +21,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from bootgrant.cli.install.source import PACKAGE, licence
+
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
 OURS = (
@@ -33,6 +33,7 @@ OURS = (
     "bootgrant/cli/acquire.py",
     "bootgrant/cli/parsing.py",
     "bootgrant/cli/statuses.py",
+    "bootgrant/extras.py",
     "bootgrant/trust.py",
 )
 OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")
@@ -55,7 +56,8 @@ def main() -> None:
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Compiled code contains sets of names in hash order, so every build must use the same hashes.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        sys.exit(subprocess.run([sys.executable, __file__, str(out)], env=environment, check=False).returncode)
+        command = [sys.executable, "-P", "-m", "bootgrant.cli.install.zipapp", str(out)]
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
     build(out)
 
 
@@ -75,7 +77,7 @@ def build(out: Path) -> None:
 def contents() -> dict[str, bytes]:
     """Return every file of the archive by its name."""
     sources = {"__main__.py": MAIN.encode(), **dict(our_modules())}
-    licences = {"licenses/bootgrant.txt": (ROOT / "LICENSE").read_bytes()}
+    licences = {"licenses/bootgrant.txt": licence("bootgrant")}
     for package, project in LICENCES.items():
         sources.update(library_modules(package))
         licences[f"licenses/{package}.txt"] = licence(project)
@@ -85,26 +87,19 @@ def contents() -> dict[str, bytes]:
 def our_modules() -> Iterator[tuple[str, bytes]]:
     names = [Path(name) for name in OURS]
     for folder in OUR_FOLDERS:
-        names += [path.relative_to(ROOT / "src") for path in (ROOT / "src" / folder).rglob("*.py")]
+        names += [path.relative_to(PACKAGE.parent) for path in (PACKAGE.parent / folder).rglob("*.py")]
     for name in names:
-        yield name.as_posix(), (ROOT / "src" / name).read_bytes()
+        yield name.as_posix(), (PACKAGE.parent / name).read_bytes()
 
 
 def library_modules(package: str) -> Iterator[tuple[str, bytes]]:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        sys.exit(f"build_zipapp: {package} is not installed; run `make zipapp`")
+        sys.exit(f"the zipapp cannot be built: {package} is not installed")
     folder = Path(spec.origin).parent
     for path in folder.glob("*.py"):
         if path.name not in LEFT_OUT[package]:
             yield f"{package}/{path.name}", path.read_bytes()
-
-
-def licence(project: str) -> bytes:
-    for file in metadata.files(project) or ():
-        if file.name.startswith("LICENSE"):
-            return Path(str(file.locate())).read_bytes()
-    sys.exit(f"build_zipapp: {project} has no licence file")
 
 
 def compiled(name: str, source: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Write the manual: bootgrant(1), and bootgrant-COMMAND(1) for each command, from the same source as `--help`.
 
-    python -m tools.man_pages OUT
+    python -m bootgrant.cli.install.manual OUT
 
 The date on the pages is SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), or today.
 """
@@ -39,8 +39,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the pages")
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in pages(float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))).items():
+    for name, text in pages(today()).items():
         (out / name).write_text(text, "ascii")
+
+
+def today() -> float:
+    """Return the date of the pages, in Unix seconds."""
+    return float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
 
 
 def pages(now: float) -> dict[str, str]:

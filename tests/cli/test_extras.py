@@ -1,0 +1,134 @@
+"""An installation that has only some extras of the package: what works, and what the other commands say."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from bootgrant import extras
+from bootgrant.cli import EXTRAS, SUMMARIES
+from support.few_packages import PROJECT, FewPackages, few_packages
+
+ARGUMENTS = {
+    "init": ["site"],
+    "notify": ["test"],
+    "render": ["node-1"],
+    "export": ["--folder", "out"],
+    "patch": ["base.yaml", "patch.yaml"],
+    "import": ["topf", "project", "machines"],
+}
+"""What the command line of a command needs at least."""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> FewPackages:
+    return few_packages(tmp_path_factory.mktemp("base"))
+
+
+def test_the_base_has_few_packages(base: FewPackages) -> None:
+    """They are installed on every laptop that approves, and on every machine that acquires."""
+    assert len(base.names) <= 17, sorted(base.names)
+
+
+def test_every_command_prints_its_help_without_any_extra(base: FewPackages) -> None:
+    done = base.python("-c", "from bootgrant.cli import overview\noverview(whole=True)\nprint('all')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all\n", "")
+
+
+def test_completion_and_kernel_parameters_need_no_extra(base: FewPackages) -> None:
+    assert "complete" in base.run("completion", "bash").stdout
+    assert (
+        "talos.config=https://boot.example.org" in base.run("kernel-args", "--url", "https://boot.example.org").stdout
+    )
+
+
+def test_doctor_and_remote_commands_get_as_far_as_the_network_without_any_extra(
+    base: FewPackages, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("bootgrant_" + "t" * 43)
+    doctor = base.run("doctor", "http://127.0.0.1:1")
+    assert (doctor.returncode, "Traceback" in doctor.stderr) == (1, False)
+    for command in (
+        ["pending"],
+        ["status"],
+        ["approve", "BCDF-GHJK"],
+        ["audit"],
+        ["machines", "list"],
+        ["tokens", "list"],
+    ):
+        done = base.run(*command, "--server", "https://127.0.0.1:1", "--token-file", str(token))
+        assert (done.returncode, "127.0.0.1:1" in done.stderr) == (1, True), (command, done)
+
+
+@pytest.mark.parametrize("command", EXTRAS)
+def test_a_command_without_its_extra_says_how_to_install_it(base: FewPackages, command: str) -> None:
+    done = base.run(command, *ARGUMENTS.get(command, ()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"bootgrant {command}: ")
+    assert done.stderr.endswith(f"-m pip install 'bootgrant[{EXTRAS[command]}]'`\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_with_json_the_answer_is_json(base: FewPackages) -> None:
+    done = base.run("check", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, answer["error"]) == (1, "", "missing_extra")
+    assert "'bootgrant[server]'" in answer["message"]
+
+
+def test_what_a_command_needs_only_sometimes_is_reported_when_it_needs_it(base: FewPackages, tmp_path: Path) -> None:
+    folder = base.run("machines", "list", "--machines", str(tmp_path))
+    assert (folder.returncode, "'bootgrant[server]'" in folder.stderr, folder.stdout) == (1, True, "")
+    login = base.run("login", "https://127.0.0.1:1", "--keyring")
+    assert (login.returncode, "'bootgrant[keyring]'" in login.stderr) == (1, True)
+
+
+def test_a_server_on_postgresql_needs_its_extra(tmp_path: Path) -> None:
+    server = few_packages(tmp_path, "server")
+    done = server.run("init", str(tmp_path / "site"), "--database-url", "postgresql://bootgrant@localhost/bootgrant")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "database.url: psycopg is missing, a part of the extra 'postgres'" in done.stderr
+    assert "'bootgrant[postgres]'" in done.stderr
+
+
+def test_a_rehearsal_elsewhere_needs_no_server(tmp_path: Path) -> None:
+    rehearse = few_packages(tmp_path, "rehearse")
+    done = rehearse.run("rehearse", "--url", "http://127.0.0.1:1", "--machines", "1", "--time", "1s")
+    assert "Traceback" not in done.stderr
+    here = rehearse.run("rehearse", "--machines", "1")
+    assert (here.returncode, "'bootgrant[server]'" in here.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("uv-receipt.toml", "uv tool install 'bootgrant[server]'"),
+        ("pipx_metadata.json", "pipx install --force 'bootgrant[server]'"),
+    ],
+)
+def test_the_command_is_the_one_of_the_program_that_installed_it(
+    file: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / file).touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert extras.how_to_install("server") == command
+
+
+def test_the_messages_know_the_modules_of_every_extra() -> None:
+    modules: dict[str, set[str]] = {}
+    for module, projects in metadata.packages_distributions().items():
+        for project in projects:
+            modules.setdefault(project.lower().replace("_", "-"), set()).add(module)
+    declared = PROJECT["optional-dependencies"]
+    assert set(declared) == {*extras.EXTRAS, "all"}
+    assert declared["all"] == [f"bootgrant[{','.join(extra for extra in declared if extra != 'all')}]"]
+    for extra, known in extras.EXTRAS.items():
+        names = [text.split(" ")[0].partition("[") for text in declared[extra] if not text.startswith("bootgrant")]
+        for name, _, options in names:
+            assert modules[name] & set(known), name
+            assert all(f"{name}_{option}" in known for option in options.rstrip("]").split(",") if option == "pool")
+    assert set(EXTRAS) <= set(SUMMARIES)
