@@ -30,6 +30,7 @@ from tools.release.lock import ROOT
 SIGNER: Final = "bootgrant"
 NAMESPACE: Final = "bootgrant-release"
 """The signer's name and the purpose in the signature (ssh-keygen -Y): a signature of something else is refused."""
+_LONG_AGO: Final = 946684800
 _VERSION: Final = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
 
 
@@ -49,7 +50,7 @@ ARTIFACTS: Final = (
     ),
     Artifact("sbom", (sys.executable, "-m", "tools.release.sbom", "dist"), ("dist/*.cdx.json",)),
     Artifact("deb", ("make", "deb"), ("dist/*.deb",)),
-    Artifact("image", ("make", "image"), ("dist/*image*.tar",)),
+    Artifact("image", ("make", "image"), ("dist/*.oci.tar",)),
 )
 
 
@@ -77,11 +78,17 @@ def build(folder: Path, artifacts: Sequence[Artifact], key: Path | None = None) 
 
 
 def source_of_commit(folder: Path) -> None:
-    """Clone the last commit. What builds cost most, the Debian archives and caches, is used from here."""
+    """Clone the last commit. The environments and the Debian archives of this checkout are used from there.
+
+    The files of the clone are old, so that make does not build those again.
+    """
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(folder)], check=True)
+    for path in folder.rglob("*"):
+        os.utime(path, (_LONG_AGO, _LONG_AGO), follow_symlinks=False)
     (folder / "dist").mkdir()
-    if (ROOT / ".cache").is_dir():
-        (folder / ".cache").symlink_to(ROOT / ".cache")
+    for name in (".cache", ".venv"):
+        if (ROOT / name).is_dir():
+            (folder / name).symlink_to(ROOT / name)
 
 
 def building_environment(source: Path) -> Mapping[str, str]:
