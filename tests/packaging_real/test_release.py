@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tools.release.build import source_of_commit
 
 from bootgrant import __version__
 from support import parts
@@ -72,6 +73,19 @@ def test_the_documented_commands_verify_a_release_and_refuse_a_changed_one(relea
     assert "Could not verify signature" in refused.stdout
 
 
+def test_the_documented_commands_build_the_same_again(released: Path, tmp_path: Path) -> None:
+    (again,) = commands("docs/verify.md", "Build it again")
+    source = tmp_path / "source"
+    source_of_commit(source)
+    (source / ".git/info/exclude").write_text(".cache\n.venv\n")
+    downloaded = tmp_path / "downloaded"
+    subprocess.run(["cp", "-r", released, downloaded], check=True)
+    done = _shell(again.replace("git clone https://git.example.org/bootgrant", f"cp -a {source} bootgrant"), downloaded)
+    assert done.returncode == 0, done.stderr
+    assert f"bootgrant-{__version__}-py3-none-any.whl: OK" in done.stdout
+    assert "bootgrant-acquire.pyz: OK" in done.stdout
+
+
 def test_a_signature_for_another_purpose_is_refused(released: Path, key: Path, tmp_path: Path) -> None:
     verify, _ = commands("docs/verify.md", "Check the signature")
     other = tmp_path / "other"
@@ -95,4 +109,4 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def _shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["sh", "-euc", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["sh", "-euc", script], cwd=folder, capture_output=True, text=True, timeout=170)
