@@ -3,4 +3,4 @@
 ``bootgrant acquire`` is the machine's half, ``bootgrant serve`` the operator's. Importing this package costs nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

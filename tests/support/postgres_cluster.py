@@ -105,11 +105,18 @@ class Cluster:
         return True
 
 
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs: that in POSTGRES_PROGRAMS, or Debian's newest."""
+    if named := os.environ.get("POSTGRES_PROGRAMS"):
+        return Path(named)
+    versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: float(path.name))
+    return (versions or [Path("/usr/lib/postgresql/none")])[-1] / "bin"
+
+
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Start a cluster with the role ``bootgrant``, and delete it after the block."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: float(path.name))
-    initdb = installed_file((versions or [Path("/usr/lib/postgresql/none")])[-1] / "bin/initdb", "postgresql")
+    initdb = installed_file(programs() / "initdb", "postgresql")
     folder = Path(tempfile.mkdtemp(prefix="bootgrant-postgres-"))
     try:
         (folder / "password").write_text(PASSWORD)

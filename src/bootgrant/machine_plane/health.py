@@ -2,6 +2,7 @@
 
 A healthy server may still not be ready: it may be stopping, or unable to read its configurations. Anybody may ask, so
 an answer writes nothing: the server itself writes from time to time, and the endpoints report how the last write ended.
+The version is in a header, so that a probe that compares the body still works.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from bootgrant import __version__
 from bootgrant.asgi import Receive, Scope, Send
-from bootgrant.asgi.answer import Answer, plain_answer
+from bootgrant.asgi.answer import Answer, Headers, plain_answer
 from bootgrant.ports.chores import Chore, every, failing
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
@@ -21,6 +23,7 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import HeldPolls
 
 _LIMIT = 5.0
+_VERSION: Final[Headers] = ((b"bootgrant-version", __version__.encode()),)
 CHECK_EVERY: Final = 5.0
 """Seconds between two writes that only find out whether the store can be written."""
 
@@ -64,8 +67,8 @@ class Probe:
             return plain_answer(405, "this endpoint only accepts GET", ((b"allow", b"GET, HEAD"),))
         problem = await self.look()
         if problem:
-            return plain_answer(503, f"{self.ill}: {problem}")
-        return plain_answer(200, "; ".join((self.well, *self.notes())))
+            return plain_answer(503, f"{self.ill}: {problem}", _VERSION)
+        return plain_answer(200, "; ".join((self.well, *self.notes())), _VERSION)
 
 
 def health(store: StoreCheck) -> Probe:
