@@ -155,17 +155,28 @@ class Broken:
 _NOT_A_RECORD: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
+_REPEATED: Final = 10_000
+"""Records that are remembered to recognize repeated lines: several times what is sent again at once."""
+
+
 class ChainCheck:
     """Follows a chain record by record. ``broken`` is the first broken link; records after it are not checked.
 
     A chain whose beginning was sealed begins later; a ``sealed`` event in it must name the last record before that.
-    ``noted`` is a head that was written down earlier: the chain must contain it.
+    ``noted`` is a head that was written down earlier: the chain must contain it. ``start`` is the record that the first
+    one must follow: then nothing before that is needed.
+
+    Lines of a file may be there twice, because a sink sends some records again after a failure; ``repeats`` counts
+    them.
     """
 
-    def __init__(self, noted: Head | None = None) -> None:
+    def __init__(self, noted: Head | None = None, start: Head | None = None) -> None:
         self._noted = noted
-        self.head = Head()
+        self._start = start
+        self.head = start or Head()
         self.records = 0
+        self.repeats = 0
+        self._recent: dict[int, str] = {}
         self.broken: Broken | None = None
         self._before: Head | None = None
         self._sealed: set[Head] = set()
@@ -175,7 +186,12 @@ class ChainCheck:
         try:
             members = json.loads(line)
             digest = members.pop("hash")
-            self._take(members, _canonical(members), digest)
+            canonical = _canonical(members)
+            if self._recent.get(members["seq"]) == digest == _digest(canonical):
+                self.repeats += 1
+                return
+            self._take(members, canonical, digest)
+            self._remember()
         except _NOT_A_RECORD:
             self._break(self.head.seq + 1, "this line is not an audit record")
 
@@ -204,13 +220,13 @@ class ChainCheck:
         if not isinstance(seq, int) or not isinstance(previous, str):
             self._break(self.head.seq + 1, "this record lacks its number or its link")
             return
-        if self.records == 0 and seq > 1:
+        if self.records == 0 and seq > 1 and self._start is None:
             self._before = self.head = Head(seq - 1, previous)
         if seq != self.head.seq + 1:
             self._break(self.head.seq + 1, f"{seq} follows {self.head.seq}: records are missing or out of order")
         elif previous != self.head.digest:
             self._break(seq, "its link does not match the previous record: one of the two was changed")
-        elif hashlib.sha256(canonical.encode("ascii", "replace")).hexdigest() != digest:
+        elif _digest(canonical) != digest:
             self._break(seq, "its digest does not match its content: it was changed")
         elif self._noted is not None and seq == self._noted.seq and digest != self._noted.digest:
             self._break(seq, "its digest is not the one that was noted: the chain was rewritten")
@@ -219,6 +235,11 @@ class ChainCheck:
             self.records += 1
             if sealed:
                 self._sealed.add(Head(int(sealed.get("through", 0)), str(sealed.get("digest", ""))))
+
+    def _remember(self) -> None:
+        self._recent[self.head.seq] = self.head.digest
+        if len(self._recent) > _REPEATED:
+            del self._recent[next(iter(self._recent))]
 
     def _break(self, seq: int, problem: str) -> None:
         if self.broken is None:
@@ -254,6 +275,10 @@ def _read_check(members: Mapping[str, str]) -> Check:
 
 def _canonical(members: Mapping[str, Any]) -> str:
     return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _digest(canonical: str) -> str:
+    return hashlib.sha256(canonical.encode("ascii", "replace")).hexdigest()
 
 
 def written_time(at: float) -> str:

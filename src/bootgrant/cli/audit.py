@@ -2,9 +2,11 @@
 
   bootgrant audit                                 the newest events
   bootgrant audit --kind approved --since 7d      filtered; --json for programs, one event a line
+  bootgrant audit --follow --after 1200           records as they are written, from number 1201 on, until Ctrl-C
   bootgrant audit export --out audit.jsonl        everything, oldest first, each line with its digest
+  bootgrant audit head                            the end of the chain, to keep somewhere else
   bootgrant audit verify                          check the chain; with --head and an earlier head, detect truncation
-  bootgrant audit verify old.jsonl audit.jsonl    the same for exported files, in order
+  bootgrant audit verify old.jsonl audit.jsonl    the same for files of an export or a sink, in order
   bootgrant audit seal --before 2026-01-01 --out 2025.jsonl   move the oldest events to a file, and keep a seal of them
 
 The command reads the database itself, so it works whether or not the server runs.
@@ -22,7 +24,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bootgrant.approval.audit import (
     AuditEvent,
@@ -38,13 +40,17 @@ from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
 from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
-from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, user_here
+from bootgrant.cli.client.asking import Query, add_server_arguments, ask_api, is_elsewhere, user_here
 from bootgrant.cli.output import Refused, printable, reporting, show, table
 from bootgrant.cli.parsing import did_you_mean
 from bootgrant.ports.audit import AuditFilter, AuditLog
+from bootgrant.ports.audit_sinks import SinkStore
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.audit import export, seal, verify
+
+if TYPE_CHECKING:
+    from bootgrant.service.settings.site import Site
 
 _HEAD: Final = ("NO.", "WHEN (UTC)", "WHAT", "WHO", "ENTRY", "WHERE", "MACHINE", "MORE")
 _AGO: Final = re.compile(r"\d{1,5}[mhd]")
@@ -56,8 +62,8 @@ _CHANGE: Final = frozenset({"operator", "token", "done", *RIGHTS})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "verb", nargs="?", choices=("list", "export", "verify", "seal"), default="list", metavar="VERB",
-        help="list (the default), export, verify, or seal",
+        "verb", nargs="?", choices=("list", "export", "head", "verify", "seal"), default="list", metavar="VERB",
+        help="list (the default), export, head, verify, or seal",
     )  # fmt: skip
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="verify: exported files, in order")
     parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="approved, denied, delivered, …")
@@ -71,8 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=50, metavar="N", help="the maximum number, newest first (default: 50)"
     )
+    parser.add_argument("--follow", action="store_true", help="list: print new records as they come, until Ctrl-C")
+    parser.add_argument(
+        "--after", type=_number, metavar="NO", help="--follow: begin after this record; 0 is the beginning"
+    )
     parser.add_argument(
         "--head", type=_noted, metavar="NO:DIGEST", help="verify: the head that an earlier `verify` printed"
+    )
+    parser.add_argument(
+        "--from", type=_noted, dest="start", metavar="NO:DIGEST", help="verify: the head that the first file follows"
     )
     parser.add_argument("--before", type=_moment, metavar="TIME", help="seal: move older records to the file")
     parser.add_argument("--out", type=Path, metavar="FILE", help="export, seal: the file to write; it must not exist")
@@ -83,10 +96,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.verb == "verify" and args.files:
         return _verify_files(args)
-    if args.files:
-        raise Refused("usage", "only `bootgrant audit verify` accepts files")
+    if args.files or args.start:
+        raise Refused("usage", "only `bootgrant audit verify` with files accepts files and --from")
+    if args.follow:
+        return _follow(args)
+    if args.after is not None:
+        raise Refused("usage", "--after is for --follow; `bootgrant audit` without it lists the newest records")
     if is_elsewhere(args):
-        return _list_there(args)
+        return _ask_there(args)
     from bootgrant.service.settings.site import SettingsError
 
     try:
@@ -100,11 +117,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _with_audit(args: argparse.Namespace) -> int:
-    from bootgrant.service.parts.database import open_audit
+    from bootgrant.service.parts.database import open_audit_and_sinks
     from bootgrant.service.settings.site import load_site
 
-    async with open_audit(load_site(args.config, os.environ)) as audit:
-        verbs = {"list": _list, "export": _export, "verify": _verify, "seal": _seal}
+    site = load_site(args.config, os.environ)
+    async with open_audit_and_sinks(site) as (audit, sinks):
+        if args.verb == "seal":
+            return await _seal(args, audit, await _sent_to_all(site, sinks))
+        verbs = {"list": _list, "export": _export, "head": _head, "verify": _verify}
         return await verbs[args.verb](args, audit)
 
 
@@ -118,17 +138,29 @@ async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
     return 0
 
 
-def _list_there(args: argparse.Namespace) -> int:
-    """List the audit of another server. The other verbs need the whole audit, so they only run on the server."""
+def _follow(args: argparse.Namespace) -> int:
+    from bootgrant.cli.client.follow_audit import follow
+
+    if args.verb != "list":
+        raise Refused("usage", f"--follow prints new records: leave out {args.verb!r}")
+    return follow(args, _filter(args), _query(args), _row)
+
+
+async def _head(args: argparse.Namespace, audit: AuditLog) -> int:
+    head = await audit.head()
+    return show({"seq": head.seq, "hash": head.digest, "head": str(head)}, str(head), as_json=args.json)
+
+
+def _ask_there(args: argparse.Namespace) -> int:
+    """Ask another server. The other verbs need the whole audit, so they only run on the server."""
+    if args.verb == "head":
+        answer = ask_api(args, "GET", "audit/head")
+        return show(answer, printable(answer["head"]), as_json=args.json)
     if args.verb != "list":
         raise Refused(
             "usage", f"`bootgrant audit {args.verb}` only works on the server itself: --server is for the list"
         )
-    named = {"actor": args.actor, "request": args.grant, "entry": args.entry, "since": args.since, "until": args.until}
-    named |= {"uuid": args.uuid, "serial": args.serial, "mac": args.mac, "limit": args.limit}
-    query = [("kind", kind) for kind in args.kind]
-    query += [(name, str(value)) for name, value in named.items() if value not in ("", None)]
-    events = ask_api(args, "GET", "audit", query=query)["events"]
+    events = ask_api(args, "GET", "audit", query=[*_query(args), ("limit", str(args.limit))])["events"]
     if args.json:
         for event in reversed(events):
             print(json.dumps(event, sort_keys=True, separators=(",", ":")))
@@ -136,6 +168,14 @@ def _list_there(args: argparse.Namespace) -> int:
     rows = [_row(read_record(json.dumps({key: event[key] for key in event if key != "hash"}))) for event in events]
     print(table(_HEAD, rows) if rows else "no matching records")
     return 0
+
+
+def _query(args: argparse.Namespace) -> Query:
+    """The filter as the API takes it."""
+    named = {"actor": args.actor, "request": args.grant, "entry": args.entry, "since": args.since, "until": args.until}
+    named |= {"uuid": args.uuid, "serial": args.serial, "mac": args.mac}
+    query = [("kind", kind) for kind in args.kind]
+    return query + [(name, str(value)) for name, value in named.items() if value not in ("", None)]
 
 
 async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
@@ -159,7 +199,7 @@ async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
 
 
 def _verify_files(args: argparse.Namespace) -> int:
-    check = ChainCheck(args.head)
+    check = ChainCheck(args.head, args.start)
     try:
         for file in args.files:
             with file.open(encoding="utf-8", errors="replace") as lines:
@@ -171,7 +211,15 @@ def _verify_files(args: argparse.Namespace) -> int:
     return _report_check(check, as_json=args.json)
 
 
-async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
+async def _sent_to_all(site: Site, sinks: SinkStore) -> int | None:
+    """Return up to which record every sink of the settings has the audit; None if there is no sink."""
+    if not site.audit.sinks:
+        return None
+    sent = {state.name: state.sent.seq for state in await sinks.sinks()}
+    return min(sent.get(target.name, 0) for target in site.audit.sinks)
+
+
+async def _seal(args: argparse.Namespace, audit: AuditLog, through: int | None) -> int:
     if args.before is None or args.out is None:
         raise Refused("incomplete", "name a time and a file: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl")
     with args.out.open("x", encoding="ascii") as file:
@@ -181,10 +229,14 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
             os.fsync(file.fileno())
             return str(args.out.name)
 
-        outcome = await seal(audit, args.before, socket_actor(user_here()), time.time(), file.write, keep)
+        actor = socket_actor(user_here())
+        outcome = await seal(audit, args.before, actor, time.time(), file.write, keep, through)
     if outcome is None:
         args.out.unlink()
-        raise Refused("nothing", "no audit record is that old")
+        sent = (
+            "" if through is None else f"; every audit sink has the records up to {through}, and only these are sealed"
+        )
+        raise Refused("nothing", f"no audit record is that old{sent}")
     if isinstance(outcome, Broken):
         args.out.unlink()
         raise Refused("broken", f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed")
@@ -199,11 +251,14 @@ def _report_check(check: ChainCheck, *, as_json: bool) -> int:
         raise Refused("broken", f"the audit is broken at record {check.broken.seq}: {check.broken.problem}")
     first = check.head.seq - check.records + 1
     if as_json:
-        print(f'{{"records": {check.records}, "first": {first}, "head": "{check.head}"}}')
+        repeats = f', "repeats": {check.repeats}' if check.repeats else ""
+        print(f'{{"records": {check.records}, "first": {first}, "head": "{check.head}"{repeats}}}')
     elif not check.records:
         print("the audit is empty")
     else:
-        print(f"{check.records} records are intact, {first} to {check.head.seq}. Keep this head somewhere else:")
+        repeats = f" ({check.repeats} of them were there again)" if check.repeats else ""
+        kept = "Keep this head somewhere else:"
+        print(f"{check.records} records are intact, {first} to {check.head.seq}{repeats}. {kept}")
         print(f"  {check.head}")
         print("`bootgrant audit verify --head …` with it reveals later whether the audit was truncated or rebuilt.")
     return 0
@@ -266,6 +321,12 @@ def _moment(text: str) -> float:
             f"{text!r} is not a time: write 2h, 7d, 2026-11-24, or 2026-11-24T03:00"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a record")
+    return int(text)
 
 
 def _noted(text: str) -> Head:

@@ -35,6 +35,20 @@ class AuditFilter:
     until: float | None = None
     without: tuple[AuditKind, ...] = ()
 
+    def matches(self, event: AuditEvent) -> bool:
+        """Return whether an event is one to return."""
+        machine = self.machine
+        return (
+            (not self.kinds or event.kind in self.kinds)
+            and event.kind not in self.without
+            and (self.actor in ("", event.actor) or event.actor.startswith(f"{self.actor} ("))
+            and self.grant_id in ("", event.grant_id)
+            and self.entry in ("", event.entry)
+            and (machine is None or not set(machine.strong()).isdisjoint(event.identity.strong()))
+            and (self.since is None or event.at >= self.since)
+            and (self.until is None or event.at < self.until)
+        )
+
 
 class AuditLog(Protocol):
     """Every method may raise StoreUnavailable (ports.grants)."""

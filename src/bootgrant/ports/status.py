@@ -30,8 +30,8 @@ class ServerStatus:
     """``version`` is the program's, ``commit`` its Git commit, empty if it was not installed from one.
 
     ``servers`` is how many servers share the database, or None if that is unknown. ``certificate_ends`` is None if
-    this server has no certificate of its own. ``sources`` are the configurations and the providers. Times are Unix
-    seconds.
+    this server has no certificate of its own. ``sources`` are the configurations, the providers and the audit sinks.
+    Times are Unix seconds.
     """
 
     version: str

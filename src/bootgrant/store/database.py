@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.audit_sinks import SinkStore
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.deliveries import DeliveryStore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
@@ -26,6 +27,7 @@ from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.push_rows import PushDeviceRows
 from bootgrant.store.rows import Rows
+from bootgrant.store.sink_rows import SinkRows
 
 WRITING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bucket bounds in seconds for disk and database operations."""
@@ -97,6 +99,7 @@ class Database:
     deliveries: DeliveryStore
     push_devices: PushDeviceStore
     logins: LoginStore
+    sinks: SinkStore
 
     kind = "sqlite"
     """What the database is, for people."""
@@ -115,3 +118,4 @@ class Database:
         self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)
         self.push_devices = PushDeviceRows(rows)
         self.logins = LoginRows(rows)
+        self.sinks = SinkRows(rows)

@@ -28,6 +28,9 @@ public_url = "http://boot.example:8080"
 [[notify]]
 kind = "ntfy"
 url = "http://127.0.0.1:9/topic"
+[[audit.sinks]]
+kind = "file"
+path = "audit.jsonl"
 """
 
 
@@ -135,6 +138,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "push messages",
         "previews of deliveries",
         "taking back of values",
+        "audit sink file",
     }
 
 
@@ -149,6 +153,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "retention",
         "live pages",
         "notifications",
+        "audit sink file",
     ],
 )
 async def test_a_chore_that_met_an_unforeseen_error_works_again(site: Site, name: str) -> None:

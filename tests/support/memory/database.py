@@ -20,6 +20,7 @@ from support.memory.people import (
     MemoryPasskeyStore,
 )
 from support.memory.push import MemoryPushDeviceStore
+from support.memory.sinks import MemorySinkStore
 
 
 class MemoryJournal:
@@ -82,6 +83,7 @@ class MemoryDatabase(Database):
         self.challenges = MemoryChallengeStore()
         self.api_tokens = MemoryApiTokenStore(self.audit)
         self.bindings = MemoryBindingStore()
+        self.sinks = MemorySinkStore()
         self.push_devices = MemoryPushDeviceStore(self.operators, self.audit)
 
     def close(self) -> None:

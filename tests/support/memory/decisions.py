@@ -65,7 +65,7 @@ class MemoryAuditLog:
         return self._head
 
     async def newest(self, which: AuditFilter, limit: int, before: int | None = None) -> Sequence[ChainedEvent]:
-        found = (r for r in reversed(self._records) if (before is None or r.seq < before) and _passes(r.event, which))
+        found = (r for r in reversed(self._records) if (before is None or r.seq < before) and which.matches(r.event))
         return [record for record, _ in zip(found, range(limit), strict=False)]
 
     async def count(self, which: AuditFilter, most: int) -> int:
@@ -79,19 +79,6 @@ class MemoryAuditLog:
         head = await self.append([seal])
         self._records = [record for record in self._records if record.seq > through]
         return head
-
-
-def _passes(event: AuditEvent, which: AuditFilter) -> bool:
-    return (
-        (not which.kinds or event.kind in which.kinds)
-        and event.kind not in which.without
-        and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
-        and which.grant_id in ("", event.grant_id)
-        and which.entry in ("", event.entry)
-        and (which.machine is None or not set(which.machine.strong()).isdisjoint(event.identity.strong()))
-        and (which.since is None or event.at >= which.since)
-        and (which.until is None or event.at < which.until)
-    )
 
 
 def _share(one: MachineIdentity, other: MachineIdentity) -> bool:

@@ -16,7 +16,7 @@ from bootgrant.cli.screen import QUIET, WARN, Screen, standard_output
 
 _EVERY: Final = 2.0
 """Seconds between two questions to the server."""
-_AWAY: Final = frozenset({"not_running", "no_answer", "no_connection", "store_unavailable"})
+AWAY: Final = frozenset({"not_running", "no_answer", "no_connection", "store_unavailable"})
 """The errors while a server, its proxy, or its database restarts."""
 _REMEMBERED: Final = 10_000
 _AROUND: Final = 4
@@ -40,7 +40,7 @@ def watch(ask: Callable[[], Json], *, as_json: bool, color: str, pause: Callable
             try:
                 answer = ask()
             except Refused as refused:
-                if refused.error not in _AWAY:
+                if refused.error not in AWAY:
                     raise
                 if not is_away:
                     shown.lose()

@@ -186,10 +186,13 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "POST", "/api/v1/disarm", _DECIDE, windows.disarm, ref("Window"), body=body("name", name=NAME), refusals=(409,)
     ),
     ApiRoute(
-        "GET", "/api/v1/audit", _LOOK, audit.newest,
+        "GET", "/api/v1/audit", _LOOK, audit.listed,
         record(
             events=array(ref("Event")),
-            next={**nullable(COUNT), "description": "Send this as `before` to get the next page."},
+            next={
+                **nullable(COUNT),
+                "description": "Send this as `before` to get the next page; if the request has `after`, as `after`.",
+            },
         ),
         query={
             "kind": {**array({"type": "string", "enum": [kind.value for kind in AuditKind]}), "maxItems": 32},
@@ -199,7 +202,19 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             **dict.fromkeys(("since", "until"), TIME),
             "limit": _LIMIT,
             "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
+            "after": {
+                "type": "integer", "minimum": 0, "maximum": 2**53,
+                "description": "List the events with higher numbers, oldest first; `before` has no effect then.",
+            },
         },
+    ),
+    ApiRoute(
+        "GET", "/api/v1/audit/head", _LOOK, audit.head,
+        record(
+            seq={**COUNT, "description": "The number of the newest record, 0 if there is none."},
+            hash={**TEXT, "description": "Its SHA-256."},
+            head={**TEXT, "description": "Both, as `bootgrant audit verify --head` takes them."},
+        ),
     ),
     *ENTRY_ROUTES,
     *UNDO_ROUTES,

@@ -29,6 +29,7 @@ from bootgrant.store.database import Database, Durations
 from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
+from bootgrant.workflows.record.stream_audit import StreamAudit
 
 log = logging.getLogger("bootgrant")
 _DATABASE_LIMIT: Final = 5.0
@@ -50,6 +51,7 @@ class Watched:
     source: WatchedSource
     chores: Sequence[Chore]
     codes_again: CodesAgain
+    streams: Sequence[StreamAudit]
 
 
 class ServerCollector(Collector):
@@ -102,6 +104,9 @@ class ServerCollector(Collector):
             table.CONFIGURATIONS_AGE.name: lambda: self._watched.clock.now() - self._watched.source.state().taken_at,
             table.CONFIGURATIONS_FAILED.name: lambda: 1 if self._watched.source.state().problem else 0,
             table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
+            table.SINK_LAG.name: lambda: {(each.target.name,): each.lag for each in self._watched.streams},
+            table.SINK_SENT.name: lambda: {(each.target.name,): each.sent for each in self._watched.streams},
+            table.SINK_FAILURES.name: lambda: {(each.target.name,): each.failed for each in self._watched.streams},
             table.PROVIDER_QUESTIONS.name: self._questions,
             table.PROVIDER_OPEN.name: lambda: {
                 (name,): int(one.is_open) for name, one in self._watched.providers.items()

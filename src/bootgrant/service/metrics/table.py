@@ -91,6 +91,24 @@ NOTICES: Final = Metric(
     "any more).",
     ("target", "outcome"),
 )
+SINK_LAG: Final = Metric(
+    "bootgrant_audit_sink_lag_records",
+    Kind.GAUGE,
+    "Audit records that an [[audit.sinks]] target does not have yet, whichever server sends to it.",
+    ("sink",),
+)
+SINK_SENT: Final = Metric(
+    "bootgrant_audit_sink_records_total",
+    Kind.COUNTER,
+    "Audit records that this server sent to a sink and that were accepted; repeated ones count again.",
+    ("sink",),
+)
+SINK_FAILURES: Final = Metric(
+    "bootgrant_audit_sink_failures_total",
+    Kind.COUNTER,
+    "Failed attempts of this server to send audit records to a sink; each is logged and repeated.",
+    ("sink",),
+)
 PROVIDER_QUESTIONS: Final = Metric(
     "bootgrant_provider_questions_total",
     Kind.COUNTER,

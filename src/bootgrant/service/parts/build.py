@@ -33,6 +33,7 @@ from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
+from bootgrant.service.parts.audit_stream import audit_streams, stream_chores
 from bootgrant.service.parts.chores import people_chores, site_chores
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
@@ -58,6 +59,7 @@ from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.machine.two_people import TwoPeople
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordTokenRefusals
+from bootgrant.workflows.record.stream_audit import StreamAudit
 
 _HOOK = "/hooks/git"
 
@@ -80,6 +82,7 @@ class Built:
     push: PushWaiting | None
     watching: WatchRequests
     decisions: Decisions
+    streams: Sequence[StreamAudit]
     chores: Sequence[Chore]
 
 
@@ -128,12 +131,15 @@ def build(
     store_check = StoreCheck(database.grants)
     sources += [client.health for client in verifier.clients.values()]
     sources += [provider.health for provider in plane.oidc.providers.values()]
+    streams = audit_streams(site, database, clock, entropy)
+    sources += [stream.health for stream in streams]
     previews = KeepPreviews(database.deliveries, source)
     chores += [
         store_check.chore,
         *site_chores(site, database, decisions, source.current, clock),
         *people_chores(site, plane, notify),
         *push_chores(push),
+        *stream_chores(streams),
         minting.chore,
         Chore("previews of deliveries", previews.step, previews.wait),
         *database.chores,
@@ -149,7 +155,16 @@ def build(
     }
     issued = MachineTokens(database.grants, clock, site.grants)
     watched = Watched(
-        database, counts, notify.counts, held, verifier.clients, clock, source.current, chores, decisions.codes_again
+        database,
+        counts,
+        notify.counts,
+        held,
+        verifier.clients,
+        clock,
+        source.current,
+        chores,
+        decisions.codes_again,
+        streams,
     )
     endpoints: dict[str, App] = {
         **busiest,
@@ -168,7 +183,7 @@ def build(
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    work = notify, push, plane.watching, decisions, chores
+    work = notify, push, plane.watching, decisions, streams, chores
     return Built(public, people, admin, short_way, held, admission, source, *work)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bootgrant.extras import advice, missing_module
 from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.audit_sinks import SinkStore
 from bootgrant.service.data_folder import code_key
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
@@ -73,15 +74,22 @@ async def _check_code_key(site: Site, postgres: PostgresDatabase) -> None:
 @asynccontextmanager
 async def open_audit(site: Site) -> AsyncIterator[AuditLog]:
     """Open the audit log, also while a server runs. Raises SettingsError and StoreUnavailable."""
+    async with open_audit_and_sinks(site) as (audit, _):
+        yield audit
+
+
+@asynccontextmanager
+async def open_audit_and_sinks(site: Site) -> AsyncIterator[tuple[AuditLog, SinkStore]]:
+    """The same, with how far the audit sinks are."""
     address = _postgres_address(site)
     if address is None:
-        with open_audit_file(site.data) as audit:
-            yield audit
+        with open_audit_file(site.data) as opened:
+            yield opened
         return
     from bootgrant.store.postgres.database import open_postgres
 
     async with open_postgres(address, 1) as database:
-        yield database.audit
+        yield database.audit, database.sinks
 
 
 def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool = False) -> list[str]:

@@ -23,6 +23,7 @@ from bootgrant.configurations.worker_process import end_workers
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
+from bootgrant.service.parts.audit_stream import end_streams
 from bootgrant.service.parts.build import Built, build
 from bootgrant.service.parts.connections import Connections, FileLimits
 from bootgrant.service.parts.database import check_database, open_database
@@ -191,6 +192,7 @@ async def _serve(
     await built.notify.stop()
     if built.push is not None:
         await built.push.stop()
+    await end_streams(built.streams)
     await _last_records(built.decisions)
 
 

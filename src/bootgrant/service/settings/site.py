@@ -17,6 +17,7 @@ from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.settings import approval, forms, sections
+from bootgrant.service.settings.audit import Audit
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
 from bootgrant.service.settings.push import Push
 from bootgrant.service.settings.setting import (
@@ -135,6 +136,7 @@ class Site:
     secrets: sections.Secrets = field(default_factory=sections.Secrets)
     tls: sections.Tls = field(default_factory=sections.Tls)
     log: sections.Log = field(default_factory=sections.Log)
+    audit: Audit = field(default_factory=Audit)
     notify: tuple[Target, ...] = setting(
         tables(_notify),
         (),

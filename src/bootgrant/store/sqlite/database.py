@@ -15,6 +15,7 @@ from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.migrations import APPLIED, MARK, RECORD, Migration, missing_migrations
+from bootgrant.store.sink_rows import SinkRows
 from bootgrant.store.sqlite.audit import SqliteAuditLog
 from bootgrant.store.sqlite.file import SqliteFile
 from bootgrant.store.sqlite.grants import SqliteJournal
@@ -90,10 +91,13 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
 
 
 @contextmanager
-def open_audit_file(folder: Path) -> Iterator[SqliteAuditLog]:
-    """Open the audit log while the site's server may be running. Raises StoreUnavailable if there is no database."""
+def open_audit_file(folder: Path) -> Iterator[tuple[SqliteAuditLog, SinkRows]]:
+    """Open the audit log, and how far its sinks are, while the site's server may be running.
+
+    Raises StoreUnavailable if there is no database.
+    """
     path = folder / DATABASE
     if not path.exists():
         raise StoreUnavailable(f"{path} does not exist: start the site's server once to create it")
     with closing(SqliteFile(path)) as file:
-        yield SqliteAuditLog(file)
+        yield SqliteAuditLog(file), SinkRows(SqliteRows(file))

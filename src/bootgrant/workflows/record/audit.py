@@ -7,14 +7,24 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
+from bootgrant.approval.audit import (
+    AuditEvent,
+    AuditKind,
+    Broken,
+    ChainCheck,
+    ChainedEvent,
+    Head,
+    exported,
+    read_record,
+)
 from bootgrant.approval.changed_rights import HasRights, changed_rights
 from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
 from bootgrant.approval.operators import Actor, Author
 from bootgrant.approval.transitions import GrantState
-from bootgrant.ports.audit import AuditLog, AuditOf
+from bootgrant.ports.audit import AuditFilter, AuditLog, AuditOf
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Session
 from bootgrant.workflows.record.approvals import WHY_VOID
 
@@ -215,6 +225,42 @@ async def verify(audit: AuditLog, noted: Head | None = None) -> ChainCheck:
     return check
 
 
+_LOOKED_AT: Final = 500
+"""Records that are looked at for one part of the newer ones, so that a filter does not take long."""
+
+
+async def page_after(audit: AuditLog, seq: int) -> Sequence[tuple[str, str]]:
+    """Return the first of the records with higher numbers, as from_oldest yields them. Raises StoreUnavailable."""
+    async for page in audit.from_oldest(seq + 1):
+        return page
+    return ()
+
+
+async def newer_records(
+    audit: AuditLog, which: AuditFilter, after: int, limit: int
+) -> tuple[Sequence[ChainedEvent], int]:
+    """Return matching records with higher numbers than ``after``, oldest first, and the number to continue after.
+
+    There may be more, also if none is returned, until that number stays the same. Raises StoreUnavailable.
+    """
+    found: list[ChainedEvent] = []
+    for line, digest in (await page_after(audit, after))[:_LOOKED_AT]:
+        record = _stored(line, digest)
+        after = record.seq
+        if which.matches(record.event):
+            found.append(record)
+        if len(found) == limit:
+            break
+    return found, after
+
+
+def _stored(line: str, digest: str) -> ChainedEvent:
+    try:
+        return replace(read_record(line), digest=digest)
+    except ValueError as error:
+        raise StoreUnavailable("an audit record cannot be read: run `bootgrant audit verify` to find it") from error
+
+
 async def export(audit: AuditLog) -> AsyncIterator[str]:
     """Yield every record as a line of the export, oldest first. Raises StoreUnavailable."""
     async for page in audit.from_oldest():
@@ -223,15 +269,22 @@ async def export(audit: AuditLog) -> AsyncIterator[str]:
 
 
 async def seal(
-    audit: AuditLog, before: float, actor: Actor, now: float, write: Callable[[str], None], keep: Callable[[], str]
+    audit: AuditLog,
+    before: float,
+    actor: Actor,
+    now: float,
+    write: Callable[[str], None],
+    keep: Callable[[], str],
+    through: int | None = None,
 ) -> Sealed | Broken | None:
     """Write the records older than ``before`` (Unix seconds) to a file, then delete them and note that in the chain.
 
+    With ``through``, records with higher numbers stay: an audit sink still lacks them.
     ``write`` takes each line; ``keep`` makes the file durable and returns its name. Returns None when no record is that
     old. A broken chain is not sealed. Raises StoreUnavailable and whatever the two raise; then nothing is deleted.
     """
     check, digest = ChainCheck(), hashlib.sha256()
-    async for line, chained in _older(audit, before):
+    async for line, chained in _older(audit, before, through):
         check.take(line, chained)
         if check.broken is not None:
             return check.broken
@@ -253,18 +306,19 @@ async def seal(
     return sealed
 
 
-async def _older(audit: AuditLog, before: float) -> AsyncIterator[tuple[str, str]]:
-    """Yield lines and digests up to the first record of ``before`` or later."""
+async def _older(audit: AuditLog, before: float, through: int | None) -> AsyncIterator[tuple[str, str]]:
+    """Yield lines and digests up to the first record of ``before`` or later, at most up to the number ``through``."""
     async for page in audit.from_oldest():
         for line, digest in page:
-            if _is_newer(line, before):
+            if _stays(line, before, through):
                 return
             yield line, digest
 
 
-def _is_newer(line: str, before: float) -> bool:
-    """Return whether a record is of ``before`` or later. A line that is not a record is left to the chain's check."""
+def _stays(line: str, before: float, through: int | None) -> bool:
+    """Return whether a record is too new. A line that is not a record is left to the chain's check."""
     try:
-        return read_record(line).event.at >= before
+        record = read_record(line)
     except ValueError:
         return False
+    return record.event.at >= before or (through is not None and record.seq > through)
