@@ -22,7 +22,8 @@ def restarted(site: Served, public_url: str, tls: str = "", *people: str) -> Non
     for line in people:
         name = line.partition(" = ")[0]
         tail = tail.replace(f'{name} = ""', line, 1)
-    site.made.config.write_text(f"{head}{found}{tail}".replace('hsts = "365d"', tls or 'hsts = "365d"'))
+    text = f"{head}{found}{tail}".replace('hsts = "365d"', tls or 'hsts = "365d"')
+    site.made.config.write_text(text.replace('insecure_http = "false"', 'insecure_http = "true"'))
     site.start()
 
 

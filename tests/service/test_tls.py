@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bootgrant.service.server.tls import ServerTls
-from bootgrant.service.settings.sections import TlsFiles
 from bootgrant.service.settings.setting import SettingsError
+from bootgrant.service.settings.tls import TlsFiles
 from support.parts import program
 
 

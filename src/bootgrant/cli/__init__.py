@@ -23,6 +23,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "init": ("site", "create a working folder for a server: settings, keys, an operator, an example"),
     "serve": ("site", "run the server: device authorization, approval pages, configurations"),
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
+    "tls": ("tls", 'show, make, or replace the certificate authority of a site (tls.mode = "own")'),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
     "status": ("client.status", "show what is waiting and what is wrong"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),

@@ -116,11 +116,14 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
         from bootgrant.doctor.parameters import examine_networks
+        from bootgrant.loaders.private_ca import early_value
+        from bootgrant.service.commands.own_authority import authority_pem
         from bootgrant.service.settings.site import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
-        cmdline = _parameters(site.public_url, client_id)
+        authority = authority_pem(site)
+        cmdline = _parameters(site.public_url, client_id, early_value(authority) if authority else "")
         return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
     if "talos." in args.url:
         raise CannotWrite("that is not the URL of a server: pass a kernel command line with --cmdline")
@@ -139,11 +142,12 @@ def _providers(site: Site) -> Iterator[Finding]:
             yield Finding(step, Level(remark.grade.value), remark.code, message, remark.fix)
 
 
-def _parameters(server: str, client_id: str) -> str:
+def _parameters(server: str, client_id: str, early: str = "") -> str:
     """Return what `bootgrant kernel-args` prints for a server."""
     variables = ("uuid", "mac")
     device, token = endpoints(server)
-    found = BootParameters(config_url(server, variables), device, token, client_id, variables, others=PLATFORM)
+    url = config_url(server, variables)
+    found = BootParameters(url, device, token, client_id, variables, early=early, others=PLATFORM)
     return " ".join(found.words())
 
 

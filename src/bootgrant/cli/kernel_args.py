@@ -58,7 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="a file whose first line is the secret")
     server.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="repeat it for more than one")
     server.add_argument("--audience", default="", metavar="TEXT", help="the audience that the machine requests")
-    server.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM) for machines to trust")
+    server.add_argument(
+        "--ca", type=Path, metavar="FILE",
+        help="a private authority (PEM) for machines to trust; with --config the site's own authority is the default",
+    )  # fmt: skip
+    server.add_argument(
+        "--no-ca", action="store_true", help="leave the site's own authority out: the image already has it"
+    )
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
         "--variable", action="append", choices=VARIABLES, metavar="NAME", dest="variables",
@@ -112,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _parameters(args: argparse.Namespace) -> BootParameters:
     variables = tuple(dict.fromkeys(args.variables or ("uuid", "mac")))
-    server, client_id = _server(args)
+    server, client_id, authority = _server(args)
     device, token = (args.device_auth_url, args.token_url)
     if not (device and token):
         own_device, own_token = endpoints(server)
@@ -127,22 +133,24 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
         client_secret=_secret(args.client_secret_file),
         scopes=tuple(args.scope),
         audience=args.audience,
-        early=early_value(_text_of(args.ca, "--ca")) if args.ca else "",
+        early=early_value(_text_of(args.ca, "--ca") if args.ca else authority) if args.ca or authority else "",
         others=(*platform, *args.add),
         for_talos=bool(platform),
     )
 
 
-def _server(args: argparse.Namespace) -> tuple[str, str]:
-    """Return the server's URL and the client id for machines."""
+def _server(args: argparse.Namespace) -> tuple[str, str, str]:
+    """Return the server's URL, the client id for machines, and the authority that they have to trust (PEM)."""
+    from bootgrant.service.commands.own_authority import authority_pem
     from bootgrant.service.settings.site import load_site
 
     given: str | None = args.client_id
     if args.config is not None:
         site = load_site(args.config, os.environ)
-        return str(args.url or site.public_url), public_client(site) if given is None else given
+        authority = "" if args.ca or args.no_ca else authority_pem(site)
+        return str(args.url or site.public_url), public_client(site) if given is None else given, authority
     if args.url is not None:
-        return str(args.url), "talos" if given is None else given
+        return str(args.url), "talos" if given is None else given, ""
     raise CannotWrite("name the server: --url https://boot.example.org, or --config FILE of a site")
 
 

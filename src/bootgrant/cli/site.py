@@ -21,8 +21,12 @@ from bootgrant.cli.output import Refused, fail, reporting, show
 
 if TYPE_CHECKING:
     from bootgrant.service.server.supervised import SupervisorChannel
+    from bootgrant.service.settings.site import Site
 
 _RELOAD_SECONDS: Final = 180.0
+_OLD_HTTP: Final = (
+    "Use HTTPS (docs/https.md), or set insecure_http = true in bootgrant.toml: a later version requires one of them"
+)
 _NO_LAST_ANSWERS: Final = (
     "no process could be started that answers for this server if it is killed (%s): a machine whose poll it is just "
     "answering may then show a new code"
@@ -50,8 +54,9 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
     parser.add_argument(
-        "--public-url", default="http://127.0.0.1:8080", metavar="URL",
-        help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
+        "--public-url", metavar="URL",
+        help="where people and machines will reach the server (default: http://127.0.0.1:8080, for a trial on this "
+        "computer; with --tls: https)",
     )  # fmt: skip
     parser.add_argument(
         "--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT",
@@ -66,6 +71,22 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         "--database-password-file", type=Path, metavar="FILE", help="a file whose first line is the password"
     )
     parser.add_argument("--operator", metavar="NAME", help="the first operator (default: your user name)")
+    https = parser.add_argument_group("HTTPS (docs/https.md)")
+    https.add_argument(
+        "--tls", choices=("own",), help="serve HTTPS with a certificate from an authority that is made for this site"
+    )
+    https.add_argument(
+        "--tls-host", action="append", default=[], metavar="HOST",
+        help="one more host name or address for the certificate; repeat it for more",
+    )  # fmt: skip
+    https.add_argument(
+        "--tls-passphrase-file", type=Path, metavar="FILE",
+        help="a file whose first line encrypts the private keys (default: the code key does)",
+    )  # fmt: skip
+    https.add_argument(
+        "--insecure-http", action="store_true",
+        help="use plain HTTP at another address than loopback, although anyone on the network path can read everything",
+    )  # fmt: skip
     add_json_argument(parser)
 
 
@@ -75,17 +96,55 @@ def _init(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.init_site import init_site
 
     operator = args.operator or getpass.getuser()
-    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
+    url = args.public_url or f"http{'s' if args.tls else ''}://127.0.0.1:8080"
+    made = init_site(args.folder, url, args.listen, operator, _database(args), user_here(), _https(args, url))
     machines = made.config.parent / "machines" / "machines.yaml"
     text = (
         f"made {made.config}\n"
         f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)\n"
+        f"{_trust(made.authority)}"
         f"describe your machines in {machines} (its comments explain how), then run:\n"
         f"  bootgrant check --config {made.config}\n"
         f"  bootgrant serve --config {made.config}"
     )
     answer = {"config": str(made.config), "operator": made.operator, "password": made.password.reveal()}
+    if made.authority:
+        answer["authority_sha256"] = made.authority
     return show(answer, text, as_json=args.json)
+
+
+def _trust(authority: str) -> str:
+    """What to do with the authority of a new site, whose fingerprint this is."""
+    if not authority:
+        return ""
+    return (
+        "machines and browsers have to trust this site's certificate authority, which is at /ca.pem (docs/https.md):\n"
+        f"  SHA-256 {authority}\n"
+    )
+
+
+def _https(args: argparse.Namespace, url: str) -> dict[str, str]:
+    """The settings of HTTPS for the file. Raises SettingsError."""
+    from bootgrant.service.settings.site import SettingsError
+    from bootgrant.service.settings.tls import is_plain_http
+
+    try:
+        is_plain = is_plain_http(url)
+    except ValueError as error:
+        raise SettingsError(f"--public-url: {error}") from None
+    if is_plain and not args.insecure_http:
+        raise SettingsError(
+            f"{url} is plain HTTP: anyone on the network path could read passwords, tokens and configurations. Use an "
+            "https URL, with --tls own or a proxy (docs/https.md), or add --insecure-http"
+        )
+    if args.tls_host and not args.tls:
+        raise SettingsError("--tls-host is for a certificate of this site's own: add --tls own")
+    chosen = {"insecure_http": "true" if is_plain else "false"}
+    if args.tls:
+        chosen |= {"tls.mode": args.tls, "tls.hosts": ",".join(args.tls_host)}
+    if args.tls_passphrase_file:
+        chosen["tls.passphrase_file"] = str(args.tls_passphrase_file.absolute())
+    return chosen
 
 
 def _database(args: argparse.Namespace) -> dict[str, str]:
@@ -172,7 +231,7 @@ def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -
         try:
             if no_last_answers:
                 logging.getLogger("bootgrant").warning(_NO_LAST_ANSWERS, no_last_answers)
-            serve(site, supervisor, lambda: _log_ready(site.public_url, site.listen), taken, polls)
+            serve(site, supervisor, lambda: _log_ready(site), taken, polls)
         finally:
             listener.stop()
     except (SettingsError, StoreUnavailable) as error:
@@ -218,13 +277,19 @@ def _reload(args: argparse.Namespace) -> int:
     return show({"replaced": True}, "the new server serves", as_json=args.json)
 
 
-def _log_ready(public_url: str, listen: tuple[str, int]) -> None:
+def _log_ready(site: Site) -> None:
+    from bootgrant.service.commands.own_authority import authorities
+    from bootgrant.service.settings.tls import TlsMode
+
     log = logging.getLogger("bootgrant")
-    log.info("serving %s on %s port %d", public_url, listen[0] or "every address", listen[1])
-    host = public_url.partition("://")[2].rsplit(":", 1)[0]
-    if public_url.startswith("http://") and host not in ("127.0.0.1", "localhost", "[::1]"):
+    log.info("serving %s on %s port %d", site.public_url, site.listen[0] or "every address", site.listen[1])
+    for each in authorities(site) if site.tls.mode is TlsMode.OWN else ():
+        log.info("clients have to trust the authority at /ca.pem with the SHA-256 fingerprint %s", each.fingerprint)
+    for url in site.plain_http:
         log.warning(
-            "public_url is plain HTTP: anyone on the network path can read tokens and configurations; use HTTPS"
+            "%s is plain HTTP: anyone on the network path can read passwords, tokens and configurations. %s",
+            url,
+            "Use HTTPS (docs/https.md)" if site.insecure_http else _OLD_HTTP,
         )
 
 

@@ -36,10 +36,14 @@ _SHADES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The name and the colour of a site, for the header and the title of every page."""
+    """The name and the colour of a site, for the header and the title of every page.
+
+    ``is_plain_http``: others on the network can read the pages, so every page has a warning.
+    """
 
     name: str
     colour: Colour = Colour.TEAL
+    is_plain_http: bool = False
 
 
 class Link(NamedTuple):

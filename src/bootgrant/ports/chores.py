@@ -12,6 +12,17 @@ REPEATEDLY: Final = 3
 """Failures in a row after which ``/readyz`` names a chore."""
 
 
+class StepFailed(Exception):
+    """A step failed for a reason that was foreseen. The text is for the people who read the status; it has no secret.
+
+    ``pause`` is the least time until the next attempt, in seconds, if the usual one is too short.
+    """
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
 @dataclass(slots=True)
 class Chore:
     """Work that is repeated as long as the server runs.

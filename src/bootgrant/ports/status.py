@@ -26,12 +26,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedAuthority:
+    """An authority of the site's own. ``fingerprint`` is of SHA-256, ``ends`` Unix seconds."""
+
+    fingerprint: str
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStatus:
     """``version`` is the program's, ``commit`` its Git commit, empty if it was not installed from one.
 
     ``servers`` is how many servers share the database, or None if that is unknown. ``certificate_ends`` is None if
-    this server has no certificate of its own. ``sources`` are the configurations, the providers and the audit sinks.
-    Times are Unix seconds.
+    this server has no certificate of its own. ``authorities`` are what clients have to trust, if the site has an
+    authority of its own: two while it is being replaced. ``sources`` are the configurations, the providers and the
+    audit sinks. Times are Unix seconds.
     """
 
     version: str
@@ -40,6 +49,7 @@ class ServerStatus:
     database: str
     servers: int | None
     certificate_ends: float | None
+    authorities: Sequence[TrustedAuthority]
     chores: Sequence[Health]
     sources: Sequence[Health]
     windows: int

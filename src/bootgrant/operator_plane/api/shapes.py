@@ -222,6 +222,10 @@ STATUS: Final[Schema] = record(
     database={"type": "string", "enum": ["sqlite", "postgresql"]},
     replicas={**nullable(COUNT), "description": "How many servers use the database; null if that is unknown."},
     certificate_end={**nullable(TIME), "description": "Null if this server has no certificate of its own."},
+    authorities={
+        **array(record(sha256={**TEXT, "description": "The fingerprint."}, end=TIME)),
+        "description": "The site's own certificate authority, which clients have to trust, and the next one.",
+    },
     chores={**_HEALTH, "description": "Background work."},
     sources={**_HEALTH, "description": "The machine configurations, the providers, and the audit sinks."},
     windows={**COUNT, "description": "Open windows."},

@@ -19,6 +19,7 @@ async def show_status(call: Call) -> Reply:
             "database": status.database,
             "replicas": status.servers,
             "certificate_end": status.certificate_ends,
+            "authorities": [{"sha256": each.fingerprint, "end": each.ends} for each in status.authorities],
             "chores": [_health_json(each) for each in status.chores],
             "sources": [_health_json(each) for each in sources_for(call.actor, status)],
             "windows": status.windows,

@@ -14,10 +14,13 @@ from bootgrant.approval.operators import Role, socket_actor
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
+from bootgrant.service.certificates.own import own_authority
+from bootgrant.service.commands.own_authority import authorities
 from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.parts.database import migrate_database, open_database
 from bootgrant.service.settings.setting import Setting, SettingsError
 from bootgrant.service.settings.site import SETTINGS, Site, load_site
+from bootgrant.service.settings.tls import TlsMode
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import generated_password
@@ -26,11 +29,15 @@ from bootgrant.workflows.record.audit import Change, operator_changed
 
 @dataclass(frozen=True, slots=True)
 class NewSite:
-    """The result of `init`. The password is shown once and not stored."""
+    """The result of `init`. The password is shown once and not stored.
+
+    ``authority`` is the fingerprint of the site's own authority, empty if it has none.
+    """
 
     config: Path
     operator: str
     password: Secret
+    authority: str = ""
 
 
 def init_site(
@@ -40,9 +47,11 @@ def init_site(
     operator: str,
     database: Mapping[str, str] | None = None,
     user: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> NewSite:
     """Create a site in ``folder``, with settings of ``[database]`` if given; a PostgreSQL database is migrated.
 
+    ``more`` are other settings by key. Plain HTTP elsewhere than on loopback needs ``insecure_http``.
     ``user`` is the Unix user who runs this: the audit begins with the record that they added ``operator``.
     Raises StoreUnavailable, and SettingsError if there is a site already or a value cannot be used.
     """
@@ -52,12 +61,15 @@ def init_site(
     password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
+        chosen = {"public_url": public_url, "listen": listen, "insecure_http": "false", **(database or {})}
+        config.write_text(settings_file({**chosen, **(more or {})}), "utf-8")
         site = load_site(config)
         site.machines.mkdir(mode=0o700, exist_ok=True)
         _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
         prepare_data_folder(site.data)
-        code_key(site.code_key_path)
+        key = code_key(site.code_key_path)
+        if site.tls.mode is TlsMode.OWN:
+            own_authority(site, key).create(SystemClock().now())
         migrate_database(site)
         asyncio.run(_add_operator(site, operator, password, user))
     except OSError as error:
@@ -65,7 +77,7 @@ def init_site(
     except (SettingsError, StoreUnavailable):
         config.unlink()
         raise
-    return NewSite(config, operator, password)
+    return NewSite(config, operator, password, next((each.fingerprint for each in authorities(site)), ""))
 
 
 def _copy(source: Traversable, folder: Path) -> None:
@@ -118,6 +130,8 @@ def _line(setting: Setting, chosen: str | None) -> str:
     value = chosen if chosen is not None else setting.default
     if isinstance(value, tuple):
         return f"{setting.name} = [{', '.join(_toml(item) for item in value)}]"
+    if setting.form.is_list and isinstance(value, str):
+        return f"{setting.name} = [{', '.join(_toml(item) for item in value.split(',') if item)}]"
     if isinstance(value, int):
         return f"{setting.name} = {value}"
     return f"{setting.name} = {_toml(value or '')}"

@@ -40,7 +40,7 @@ Rows = Mapping[tuple[str, ...], float]
 
 @dataclass(slots=True)
 class Watched:
-    """The sources of the metrics."""
+    """The sources of the metrics. ``certificate_end`` reads until when the server's certificate is valid."""
 
     database: Database
     requests: RequestCounts
@@ -52,6 +52,7 @@ class Watched:
     chores: Sequence[Chore]
     codes_again: CodesAgain
     streams: Sequence[StreamAudit]
+    certificate_end: Callable[[], float | None]
 
 
 class ServerCollector(Collector):
@@ -60,12 +61,14 @@ class ServerCollector(Collector):
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._census: Census | None = None
+        self._certificate_end: float | None = None
         self._read: Mapping[str, Callable[[], float | Rows | Durations]] = self._readings()
 
     async def query_database(self) -> None:
         """Count the waiting requests and check that the database is writable. Failures become a metric."""
         store = self._watched.database.grants
         self._census = None
+        self._certificate_end = await asyncio.to_thread(self._watched.certificate_end)
         try:
             async with asyncio.timeout(_DATABASE_LIMIT):
                 await store.check_writable()
@@ -79,6 +82,8 @@ class ServerCollector(Collector):
         unknown = {*(_COUNTED if self._census is None else ())}
         if not self._watched.source.state().taken_at:
             unknown.add(table.CONFIGURATIONS_AGE)
+        if self._certificate_end is None:
+            unknown.add(table.CERTIFICATE)
         for metric in table.METRICS:
             if metric not in unknown:
                 yield _family(metric, self._read[metric.name]())
@@ -113,10 +118,14 @@ class ServerCollector(Collector):
             },
             table.STORE_FAILURES.name: lambda: counts.failures,
             table.CHORE_FAILURES.name: lambda: {(chore.name,): chore.failures for chore in self._watched.chores},
+            table.CERTIFICATE.name: self._remaining,
             table.CHORE_FAILING.name: lambda: {
                 (chore.name,): int(chore.in_a_row >= REPEATEDLY) for chore in self._watched.chores
             },
         }
+
+    def _remaining(self) -> float:
+        return (self._certificate_end or 0.0) - self._watched.clock.now()
 
     def _questions(self) -> Rows:
         rows: dict[tuple[str, ...], float] = {}

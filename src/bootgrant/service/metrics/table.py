@@ -133,6 +133,11 @@ CHORE_FAILING: Final = Metric(
     "1 if a background chore has failed three or more times in a row, else 0; `/readyz` also names it.",
     ("chore",),
 )
+CERTIFICATE: Final = Metric(
+    "bootgrant_certificate_remaining_seconds",
+    Kind.GAUGE,
+    "Time until the server's certificate ends, negative afterwards; absent if this server has none.",
+)
 
 METRICS: Final = tuple(each for each in tuple(globals().values()) if isinstance(each, Metric))
 """All of the above, in their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.grant import DeviceGrant
@@ -32,6 +33,8 @@ from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
+from bootgrant.service.certificates.authority_file import AuthorityFile
+from bootgrant.service.certificates.private_files import certificate_folder, certificate_path
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
 from bootgrant.service.parts.audit_stream import audit_streams, stream_chores
 from bootgrant.service.parts.chores import people_chores, site_chores
@@ -41,8 +44,9 @@ from bootgrant.service.parts.minting import build_minting
 from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.parts.push import push_chores, push_devices, push_waiting
 from bootgrant.service.parts.short_way import ShortWay
-from bootgrant.service.parts.status import SiteStatus
+from bootgrant.service.parts.status import SiteStatus, certificate_end
 from bootgrant.service.settings.site import Site
+from bootgrant.service.settings.tls import TlsMode
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.limits import LARGEST_BODY, REQUEST_BODY
@@ -165,6 +169,7 @@ def build(
         chores,
         decisions.codes_again,
         streams,
+        partial(certificate_end, certificate_path(site)),
     )
     endpoints: dict[str, App] = {
         **busiest,
@@ -177,8 +182,9 @@ def build(
     )
     recorded = replace(delivery, recorded=previews.recorded)
     endpoints["/config"] = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
-    pages, admin = _people(api, plane, counts, entropy)
-    router = _public(site, endpoints, pages)
+    authority = _authority(site, counts)
+    pages, admin = _people(api, plane, counts, entropy, authority)
+    router = _public(site, {**endpoints, **authority}, pages)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
@@ -225,13 +231,22 @@ def _about_the_server(
     }
 
 
-def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy) -> tuple[App, App]:
-    """The pages with the API next to them, and the API for the admin socket."""
+def _authority(site: Site, counts: RequestCounts) -> Mapping[str, App]:
+    """What clients have to trust, where the site has an authority of its own."""
+    if site.tls.mode is not TlsMode.OWN:
+        return {}
+    return _counted(counts, {"/ca.pem": AuthorityFile(certificate_folder(site))})
+
+
+def _people(
+    api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy, more: Mapping[str, App]
+) -> tuple[App, App]:
+    """The pages with the API and ``more`` next to them, and the API for the admin socket."""
 
     def request_id() -> str:
         return entropy.random_bytes(10).hex()
 
-    public = Router({}, {"/api/": build_api(api, Listener.PUBLIC, ROUTES)}, build_pages(plane))
+    public = Router(more, {"/api/": build_api(api, Listener.PUBLIC, ROUTES)}, build_pages(plane))
     admin = build_api(api, Listener.ADMIN_SOCKET, ROUTES)
     return RequestIds(Counted(public, counts), request_id), RequestIds(Counted(admin, counts), request_id)
 

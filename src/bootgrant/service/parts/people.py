@@ -102,7 +102,7 @@ def people_plane(
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
         status=status,
-        look=Look(site.name, site.site.colour),
+        look=Look(site.name, site.site.colour, bool(site.plain_http)),
         manage=manage_operators(database, tokens),
         machines=Machines(decisions.assign, database.deliveries),
         push=push,

@@ -13,11 +13,15 @@ from pathlib import Path
 from cryptography import x509
 
 from bootgrant import __version__
+from bootgrant.credentials.authority import fingerprint
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.configurations import WatchedSource
-from bootgrant.ports.status import Health, ServerStatus
+from bootgrant.ports.status import Health, ServerStatus, TrustedAuthority
 from bootgrant.ports.time import Clock
-from bootgrant.service.settings.site import Site
+from bootgrant.service.certificates.own import trusted
+from bootgrant.service.certificates.private_files import certificate_folder, certificate_path
+from bootgrant.service.settings.site import SettingsError, Site
+from bootgrant.service.settings.tls import TlsMode
 from bootgrant.store.database import Database
 
 
@@ -42,7 +46,8 @@ class SiteStatus:
             configurations=self.configurations.state(),
             database=self.database.kind,
             servers=await self.database.servers(),
-            certificate_ends=await asyncio.to_thread(certificate_end, self.site.tls.certificate),
+            certificate_ends=await asyncio.to_thread(certificate_end, certificate_path(self.site)),
+            authorities=await asyncio.to_thread(_authorities, self.site),
             chores=[Health(each.name, each.succeeded_at, each.reason) for each in self.chores],
             sources=[self._configurations(), *(health() for health in self.sources)],
             windows=sum(window.is_open(now) for window in windows),
@@ -53,6 +58,16 @@ class SiteStatus:
     def _configurations(self) -> Health:
         state = self.configurations.state()
         return Health("machine configurations", state.taken_at or None, state.problem)
+
+
+def _authorities(site: Site) -> list[TrustedAuthority]:
+    if site.tls.mode is not TlsMode.OWN:
+        return []
+    try:
+        found = trusted(certificate_folder(site))
+    except SettingsError:
+        return []
+    return [TrustedAuthority(fingerprint(each), each.not_valid_after_utc.timestamp()) for each in found]
 
 
 def certificate_end(path: Path | None) -> float | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Final
 
 from bootgrant.asgi.eager import Rest, start
 from bootgrant.service.parts.connections import Connections, Place
 from bootgrant.service.parts.http_protocol import PatientProtocol
+from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.supervisor.places import BACKLOG
 from bootgrant.wire.limits import REQUEST_SECONDS
 
@@ -33,7 +33,7 @@ class Acceptor:
         self,
         listener: socket.socket,
         make_protocol: Callable[[], PatientProtocol],
-        tls: ssl.SSLContext | None,
+        tls: ServerTls | None,
         connections: Connections,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -112,7 +112,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 connection,
-                ssl=self._tls,
+                ssl=await self._tls.context_for(connection) if self._tls else None,
                 ssl_handshake_timeout=handshake,
                 ssl_shutdown_timeout=shutdown,
             )

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from bootgrant.ports.chores import Chore
+from bootgrant.ports.chores import Chore, StepFailed
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.time import Clock
 from bootgrant.service.system import SystemClock
@@ -72,6 +72,8 @@ class Chores:
         pause = min(longest, self._first * 2.0 ** min(chore.in_a_row, 16))
         # The reason of an unforeseen error may contain anything, so only the log has it.
         reason = "the database is unavailable" if is_store else type(error).__name__
+        if isinstance(error, StepFailed):
+            reason, pause = str(error), max(pause, error.pause)
         is_news = reason != chore.reason
         chore.failures += 1
         chore.in_a_row += 1
@@ -79,6 +81,8 @@ class Chores:
         if is_store:
             if is_news:
                 log.error("%s: waiting for the database: %s", chore.name, error)
+        elif isinstance(error, StepFailed):
+            log.error("%s: failed, next attempt in %g s: %s", chore.name, pause, error)
         else:
             log.error("%s: failed, next attempt in %g s", chore.name, pause, exc_info=error if is_news else None)
         return pause

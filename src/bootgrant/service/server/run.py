@@ -20,8 +20,9 @@ from bootgrant.asgi import App
 from bootgrant.asgi.client_address import AllowedNetworks
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.worker_process import end_workers
-from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.service.certificates.challenges import ChallengeApp
+from bootgrant.service.certificates.served import ServedCertificate
 from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
 from bootgrant.service.parts.audit_stream import end_streams
 from bootgrant.service.parts.build import Built, build
@@ -44,7 +45,6 @@ from bootgrant.sources.programs import end_programs
 from bootgrant.store.database import Database
 
 log = logging.getLogger("bootgrant")
-_CERTIFICATE_LOOK = 5.0
 _FIRST_READ = 5.0
 _DATABASE_PATIENCE = 20.0
 _HANDSHAKES = 0.5
@@ -61,15 +61,16 @@ class _Server(uvicorn.Server):
     All listeners stop together, after the held polls are answered.
     """
 
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, tls: ServerTls | None, connections: Connections) -> None:
         super().__init__(config)
         self.answering = asyncio.Event()
+        self._tls = tls
         self._connections = connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.servers = cast(
             "list[asyncio.Server]",
-            [Acceptor(each, self._protocol, self.config.ssl, self._connections) for each in sockets or ()],
+            [Acceptor(each, self._protocol, self._tls, self._connections) for each in sockets or ()],
         )
         self.started = True
         self.answering.set()
@@ -82,7 +83,7 @@ class _Server(uvicorn.Server):
         """Close the listening sockets, wait for TLS handshakes, and then let the connections end."""
         for server in self.servers:
             server.close()
-        await asyncio.sleep(_HANDSHAKES if self.config.ssl else 0)
+        await asyncio.sleep(_HANDSHAKES if self._tls else 0)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -92,11 +93,15 @@ class _Server(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class _Listeners:
-    """The sockets for machines and people, for people only (if there is a separate one), and for the admin API."""
+    """The sockets for machines and people, for people only (if there is a separate one), and for the admin API.
+
+    ``challenges`` is the one for plain HTTP that an ACME authority calls, if it does.
+    """
 
     public: socket.socket
     pages: socket.socket | None
     admin: socket.socket
+    challenges: socket.socket | None = None
 
 
 def serve(
@@ -109,7 +114,7 @@ def serve(
     StoreUnavailable before the first request is served, and SupervisorGone.
     """
     prepare_data_folder(site.data)
-    tls = ServerTls(files) if (files := site.tls.files) else None
+    tls = ServerTls.of(ServedCertificate(site, SystemClock()))
     if taken.pages is not None and site.operators.listen is None:
         raise SettingsError(_NO_PAGES)
     # What would keep this server from starting is found while the one before it still serves.
@@ -143,7 +148,11 @@ async def _open_and_serve(
             if site.operators.listen:
                 pages = stack.enter_context(listener(taken.pages, "operators.listen", Tcp(*site.operators.listen)))
             admin = stack.enter_context(supervisor.listener(Unix(str(admin_socket(site.data)))))
-            await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready, polls)
+            challenges = None
+            if site.tls.needs_http:
+                challenges = stack.enter_context(supervisor.listener(Tcp(*site.tls.acme.http_listen)))
+            listeners = _Listeners(public, pages, admin, challenges)
+            await _serve(site, database, listeners, tls, supervisor, ready, polls)
 
 
 async def _serve(
@@ -155,7 +164,7 @@ async def _serve(
     ready: Callable[[], None],
     polls: OpenPolls,
 ) -> None:
-    own = [_certificate_chore(tls)] if tls else []
+    own = tls.chores if tls else []
     clock = SystemClock()
     files = FileLimits(_raised_file_limit())
     built = build(site, database, code_key(site.code_key_path), files.held, clock, SystemEntropy(), own)
@@ -197,7 +206,12 @@ async def _serve(
 
 
 def _servers(
-    site: Site, built: Built, listeners: _Listeners, tls: ServerTls | None, files: FileLimits, polls: OpenPolls
+    site: Site,
+    built: Built,
+    listeners: _Listeners,
+    tls: ServerTls | None,
+    files: FileLimits,
+    polls: OpenPolls,
 ) -> list[tuple[_Server, socket.socket]]:
     """Return a server for each listening socket. Those of machines and people share their limits of connections."""
     counts, proxies = built.short_way.counts, AllowedNetworks(site.networks.trusted_proxies)
@@ -212,6 +226,9 @@ def _servers(
     ]
     if listeners.pages is not None:
         served.append((_server(built.pages, tls, shared, _hsts(site, site.operators_url)), listeners.pages))
+    if listeners.challenges is not None and tls is not None:
+        app = ChallengeApp(tls.answers.tokens, site.public_url)
+        served.append((_server(app, None, shared, []), listeners.challenges))
     return served
 
 
@@ -232,13 +249,6 @@ def _limit_garbage_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
-
-
-def _certificate_chore(tls: ServerTls) -> Chore:
-    async def step() -> None:
-        tls.reload_when_changed()
-
-    return Chore("certificate", step, every(_CERTIFICATE_LOOK))
 
 
 async def _first_read(source: SiteConfigurations) -> None:
@@ -285,7 +295,7 @@ def _server(
     )
     config.load()
     config.ssl = tls.context if tls else None
-    return _Server(config, connections)
+    return _Server(config, tls, connections)
 
 
 def _raised_file_limit() -> int:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from bootgrant.service.settings.sections import TlsFiles
+from bootgrant.ports.chores import Chore, every
+from bootgrant.service.certificates.challenges import ChallengeAnswers
+from bootgrant.service.certificates.served import ServedCertificate
 from bootgrant.service.settings.setting import SettingsError
+from bootgrant.service.settings.tls import TlsFiles
 
 log = logging.getLogger("bootgrant")
+_LOOK_EVERY: Final = 5.0
 
 
 class ServerTls:
     """The TLS context of the server (TLS 1.2 and later), for every new connection.
 
-    Raises SettingsError if the files cannot be used at startup.
+    ``answers`` is what an ACME authority gets while it checks, ``renewals`` keep the files up to date. Raises
+    SettingsError if the files cannot be used at startup.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(
+        self, files: TlsFiles, answers: ChallengeAnswers | None = None, renewals: Sequence[Chore] = ()
+    ) -> None:
         self._files = files
+        self._renewals = renewals
+        self.answers = answers or ChallengeAnswers()
         self._seen = _state(files)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -30,6 +42,24 @@ class ServerTls:
             raise SettingsError(
                 f"tls.certificate {files.certificate} with tls.key {files.key} cannot be used: {error}"
             ) from error
+
+    @classmethod
+    def of(cls, certificate: ServedCertificate) -> ServerTls | None:
+        """Return the context for a certificate, or None if the server serves plain HTTP. Raises SettingsError."""
+        return cls(certificate.files, certificate.answers, certificate.chores) if certificate.files else None
+
+    @property
+    def chores(self) -> Sequence[Chore]:
+        """What renews the files, and loads them when they change."""
+
+        async def step() -> None:
+            self.reload_when_changed()
+
+        return [*self._renewals, Chore("certificate", step, every(_LOOK_EVERY))]
+
+    async def context_for(self, connection: socket.socket) -> ssl.SSLContext:
+        """Return the context for a new connection."""
+        return await self.answers.context_for(connection) or self.context
 
     def reload_when_changed(self) -> None:
         """Load the files if they have changed and belong together; otherwise keep the old certificate.
@@ -51,7 +81,10 @@ class ServerTls:
 
     def _load(self, context: ssl.SSLContext) -> None:
         # Without this callback, OpenSSL would wait for a passphrase on the terminal.
-        context.load_cert_chain(self._files.certificate, self._files.key, password=_no_passphrase)
+        password = self._files.password
+        context.load_cert_chain(
+            self._files.certificate, self._files.key, password=password.reveal() if password else _no_passphrase
+        )
 
 
 def _no_passphrase() -> str:

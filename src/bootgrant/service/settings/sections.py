@@ -278,37 +278,6 @@ class Secrets:
     exec_time_limit: float = setting(forms.DURATION, "10s", "How long such a program may run.")
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """A certificate chain and its key, both PEM."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """``[tls]``: to serve HTTPS without a proxy."""
-
-    certificate: Path | None = setting(
-        OPTIONAL_FILE,
-        "",
-        "A certificate chain (PEM), to serve HTTPS without a proxy; read again when it changes.",
-    )
-    key: Path | None = setting(OPTIONAL_FILE, "", "The private key of the certificate (PEM).")
-    hsts: float = setting(
-        forms.DURATION,
-        "365d",
-        "How long browsers use only HTTPS for this host name, on every port (Strict-Transport-Security), if the public "
-        'URL is https, also behind a proxy. "0s": the header is not sent.',
-    )
-
-    @property
-    def files(self) -> TlsFiles | None:
-        """Both files, or None for plain HTTP."""
-        return TlsFiles(self.certificate, self.key) if self.certificate and self.key else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """``[log]``."""

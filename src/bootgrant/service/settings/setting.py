@@ -123,21 +123,32 @@ def inner_sections(group: type[DataclassInstance]) -> dict[str, type[DataclassIn
     return {name: kind for name, kind in held if isinstance(kind, type) and is_dataclass(kind)}
 
 
-def all_settings(site: type[DataclassInstance]) -> Iterator[Setting]:
+def all_settings(group: type[DataclassInstance], section: str = "") -> Iterator[Setting]:
     """The settings of a site and of its sections, in the order of their declaration."""
-    own, inner = {row.field: row for row in own_settings(site)}, inner_sections(site)
-    for each in fields(site):
+    own, inner = {row.field: row for row in own_settings(group, section)}, inner_sections(group)
+    for each in fields(group):
         if each.name in own:
             yield own[each.name]
         elif each.name in inner:
-            yield from own_settings(inner[each.name], each.name)
+            yield from all_settings(inner[each.name], _inner(section, each.name))
+
+
+def all_sections(group: type[DataclassInstance], section: str = "") -> Iterator[str]:
+    """The sections of a group, and those in them: ``tls.acme`` is in ``tls``."""
+    for name, kind in inner_sections(group).items():
+        yield _inner(section, name)
+        yield from all_sections(kind, _inner(section, name))
+
+
+def _inner(section: str, name: str) -> str:
+    return f"{section}.{name}" if section else name
 
 
 def read(group: type[G], written: Mapping[str, object], base: Path, section: str = "") -> G:
     """Return the group that ``written`` describes, a value for each key that is set. Raises BadSetting."""
     rows = own_settings(group, section)
     values: dict[str, object] = {row.field: row.parse(written.get(row.key, row.default), base) for row in rows}
-    inner = {name: read(kind, written, base, name) for name, kind in inner_sections(group).items()}
+    inner = {name: read(kind, written, base, _inner(section, name)) for name, kind in inner_sections(group).items()}
     make: Callable[..., G] = group
     return make(**values, **inner)
 

@@ -25,6 +25,7 @@ from bootgrant.service.settings.setting import (
     Form,
     Setting,
     SettingsError,
+    all_sections,
     all_settings,
     as_written,
     did_you_mean,
@@ -34,6 +35,7 @@ from bootgrant.service.settings.setting import (
     tables,
 )
 from bootgrant.service.settings.summaries import summary_of
+from bootgrant.service.settings.tls import Tls, certificate_hosts, is_plain_http
 from bootgrant.wire.origin import has_passkeys
 from bootgrant.workflows.people.sign_in_rules import SecondFactor
 
@@ -87,6 +89,13 @@ class Site:
         "from the Host header.",
         flag="--public-url",
     )
+    insecure_http: bool | None = setting(
+        forms.optional(forms.SWITCH),
+        "",
+        "`true`: this site may use plain HTTP at another address than loopback, although anyone on the network path "
+        "can then read passwords, tokens and configurations. `false`: the server does not start with such a URL. "
+        "Empty, as in a site from before 0.2.0: it starts, with a warning (docs/https.md).",
+    )
     listen: tuple[str, int] = setting(forms.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", flag="--listen")
     data: Path = setting(
         forms.FOLDER, "data", "Database, keys and admin.sock; only the server can read it.", flag="--data"
@@ -134,7 +143,7 @@ class Site:
     networks: sections.Networks = field(default_factory=sections.Networks)
     git: sections.Git = field(default_factory=sections.Git)
     secrets: sections.Secrets = field(default_factory=sections.Secrets)
-    tls: sections.Tls = field(default_factory=sections.Tls)
+    tls: Tls = field(default_factory=Tls)
     log: sections.Log = field(default_factory=sections.Log)
     audit: Audit = field(default_factory=Audit)
     notify: tuple[Target, ...] = setting(
@@ -208,6 +217,16 @@ class Site:
         """The names that rules and armed windows may use."""
         return Vocabulary(self.networks.names, frozenset(command.name for command in self.evidence.exec))
 
+    @property
+    def certificate_hosts(self) -> tuple[str, ...]:
+        """The host names and addresses that a certificate of this server's own must be valid for."""
+        return certificate_hosts((self.public_url, self.operators_url), self.tls.hosts)
+
+    @property
+    def plain_http(self) -> tuple[str, ...]:
+        """The URLs of this site that are plain HTTP at another address than loopback."""
+        return tuple(dict.fromkeys(filter(is_plain_http, (self.public_url, self.operators_url))))
+
     def approval_rules(self) -> tuple[Rule, ...]:
         """``rules`` with their names resolved. Raises ValueError for a name that is not defined."""
         return tuple(rule.rule(self.vocabulary) for rule in self.rules)
@@ -216,9 +235,13 @@ class Site:
         """Check that the settings fit together. Raises BadSetting."""
         if self.operators.listen == self.listen:
             raise BadSetting("operators.listen", "it is the same as listen; leave it empty, or use another port")
-        if (self.tls.certificate is None) is not (self.tls.key is None):
-            key = "tls.certificate" if self.tls.certificate else "tls.key"
-            raise BadSetting(key, "set tls.certificate and tls.key, or neither")
+        self.tls.check((self.public_url, self.operators_url))
+        if self.plain_http and self.insecure_http is False:
+            raise BadSetting(
+                "insecure_http",
+                f"{self.plain_http[0]} is plain HTTP, so anyone on the network path could read passwords, tokens and "
+                "configurations. Use HTTPS (docs/https.md), or set insecure_http = true",
+            )
         if self.secrets.age_identity_file and self.secrets.age_identity_command:
             raise BadSetting("secrets.age_identity_command", "secrets.age_identity_file is set too; set only one")
         if self.operators.second_factor is SecondFactor.REQUIRED and not has_passkeys(self.operators_url):
@@ -234,6 +257,7 @@ class Site:
 
 
 SETTINGS: Final = tuple(all_settings(Site))
+_SECTIONS: Final = frozenset(all_sections(Site))
 
 
 def load_site(
@@ -281,11 +305,13 @@ def _read_file(config: Path) -> dict[str, object]:
     return found
 
 
-def _flatten(table: Mapping[str, object]) -> dict[str, object]:
+def _flatten(table: Mapping[str, object], section: str = "") -> dict[str, object]:
     """The values by their keys: a key in a section is ``section.key``."""
     found: dict[str, object] = {}
-    for key, value in table.items():
-        found |= {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, dict) else {key: value}
+    for name, value in table.items():
+        key = f"{section}.{name}" if section else name
+        is_section = isinstance(value, dict) and (not section or key in _SECTIONS)
+        found |= _flatten(value, key) if is_section and isinstance(value, dict) else {key: value}
     return found
 
 

@@ -1,0 +1,133 @@
+"""The site's own authority and certificate: renewed in time, replaced step by step, and never in clear on disk."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bootgrant.credentials.authority import CERTIFICATE_DAYS, hosts_of, is_signed_by
+from bootgrant.service.certificates.own import OwnCertificate, own_authority, trusted
+from bootgrant.service.certificates.private_files import certificate_folder, read_certificates
+from bootgrant.service.settings.site import SettingsError, Site, load_site
+
+NOW = 1_800_000_000.0
+DAY = 86400.0
+KEY = b"k" * 32
+
+
+def site(folder: Path, *hosts: str, url: str = "https://boot.example.org", more: str = "") -> Site:
+    config = folder / "bootgrant.toml"
+    config.write_text(f'public_url = "{url}"\n[tls]\nmode = "own"\nhosts = {list(hosts)}\n{more}')
+    return load_site(config)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Site:
+    """A site with an authority."""
+    found = site(tmp_path, "10.20.0.5")
+    own_authority(found, KEY).create(NOW)
+    return found
+
+
+def test_a_certificate_is_renewed_when_a_third_of_its_time_is_left(made: Site) -> None:
+    own = OwnCertificate(made, KEY)
+    serials = []
+    for days in (0, 1, CERTIFICATE_DAYS / 2, CERTIFICATE_DAYS * 2 / 3 + 1):
+        own.keep(NOW + days * DAY)
+        serials.append(read_certificates(own.files.certificate)[0].serial_number)
+    assert serials[0] == serials[1] == serials[2] != serials[3]
+
+
+def test_a_certificate_is_made_again_when_a_host_is_added_that_the_authority_allows(made: Site, tmp_path: Path) -> None:
+    OwnCertificate(made, KEY).keep(NOW)
+    own = OwnCertificate(site(tmp_path, "10.20.0.5", "a.boot.example.org"), KEY)
+    own.keep(NOW)
+    (certificate,) = read_certificates(own.files.certificate)
+    assert hosts_of(certificate) == {"boot.example.org", "10.20.0.5", "a.boot.example.org"}
+
+
+def test_a_host_that_the_authority_does_not_allow_is_left_out_with_one_warning(
+    made: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert certificate_folder(made).exists()
+    own = OwnCertificate(site(tmp_path, "10.20.0.6"), KEY)
+    for _ in range(3):
+        own.keep(NOW)
+    assert hosts_of(read_certificates(own.files.certificate)[0]) == {"boot.example.org"}
+    warnings = [each.message for each in caplog.records if each.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "10.20.0.6: run `bootgrant tls rotate`" in warnings[0]
+
+
+def test_another_public_url_needs_another_authority(made: Site, tmp_path: Path) -> None:
+    assert certificate_folder(made).exists()
+    moved = site(tmp_path, url="https://new.example.org")
+    with pytest.raises(SettingsError, match=r"may not sign for new.example.org: run `bootgrant tls rotate`"):
+        OwnCertificate(moved, KEY).keep(NOW)
+    own_authority(moved, KEY).rotate(NOW)
+    own_authority(moved, KEY).finish()
+    OwnCertificate(moved, KEY).keep(NOW)
+
+
+def test_a_new_authority_is_given_to_clients_before_it_signs(made: Site) -> None:
+    authority, own = own_authority(made, KEY), OwnCertificate(made, KEY)
+    own.keep(NOW)
+    (old,) = trusted(authority.folder)
+    authority.rotate(NOW)
+    assert trusted(authority.folder)[0] == old
+    new = trusted(authority.folder)[1]
+    own.keep(NOW)
+    assert is_signed_by(read_certificates(own.files.certificate)[0], old)
+    with pytest.raises(SettingsError, match="already made"):
+        authority.rotate(NOW)
+    authority.finish()
+    assert trusted(authority.folder) == [new]
+    own.keep(NOW)
+    assert is_signed_by(read_certificates(own.files.certificate)[0], new)
+    with pytest.raises(SettingsError, match="there is no new authority"):
+        authority.finish()
+
+
+def test_a_finish_that_was_interrupted_can_be_repeated(made: Site) -> None:
+    authority = own_authority(made, KEY)
+    authority.rotate(NOW)
+    # As after a loss of power between the two files.
+    (authority.folder / "authority.key").write_bytes((authority.folder / "next.key").read_bytes())
+    with pytest.raises(SettingsError, match=r"does not belong to authority\.pem"):
+        authority.signer()
+    authority.finish()
+    OwnCertificate(made, KEY).keep(NOW)
+
+
+def test_no_private_key_is_in_clear_or_readable_by_others(made: Site) -> None:
+    OwnCertificate(made, KEY).keep(NOW)
+    own_authority(made, KEY).rotate(NOW)
+    files = list(certificate_folder(made).iterdir())
+    assert {path.name for path in files} == {"authority.pem", "authority.key", "next.pem", "next.key", "server.pem"}
+    for path in files:
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert b"BEGIN PRIVATE KEY" not in path.read_bytes()
+        assert b"BEGIN EC PRIVATE KEY" not in path.read_bytes()
+
+
+def test_another_code_key_does_not_open_it_and_a_passphrase_replaces_the_code_key(made: Site, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be opened with this code key"):
+        own_authority(made, b"x" * 32).signer()
+    folder = tmp_path / "second"
+    folder.mkdir()
+    (folder / "words").write_text("correct horse battery staple\n")
+    other = site(folder, more='passphrase_file = "words"')
+    own_authority(other, KEY).create(NOW)
+    own_authority(other, b"x" * 32).signer()
+
+
+def test_a_missing_authority_is_never_replaced_by_itself(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"authority.pem does not exist: run `bootgrant tls create`"):
+        OwnCertificate(site(tmp_path), KEY).keep(NOW)
+
+
+def test_an_authority_is_not_overwritten(made: Site) -> None:
+    with pytest.raises(SettingsError, match="exists: nothing was changed"):
+        own_authority(made, KEY).create(NOW)
