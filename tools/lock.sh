@@ -12,3 +12,4 @@ compile -o requirements/mutation.txt -c requirements/dev.txt pyproject.toml requ
 compile -o requirements/bench.txt -c requirements/dev.txt pyproject.toml requirements/bench.in
 compile -o requirements/lock.txt requirements/lock.in
 compile -o requirements/oracle.txt requirements/oracle.in
+compile -o requirements/docs.txt requirements/docs.in
