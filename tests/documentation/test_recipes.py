@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -13,15 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.page_session import Session, documented_site
+from support.page_session import MAKE_THEIR_OWN, documented_site, run_page
 from support.pages import COMMANDS, PLAIN, ROOT, Block, blocks, pages
 from support.site import Served
 
-IS_LONG = os.environ.get("PACKAGING_TEST") == "1"
-MAKE_THEIR_OWN = ("README.md", "docs/start.md", "docs/talos.md")
-"""Pages that begin without a site."""
 ALL = [block for page in pages() for block in blocks(page)]
-RUN = sorted({block.page for block in ALL if block.is_run and block.language in COMMANDS})
+RUN = sorted({block.page for block in ALL if block.is_run and not block.is_long and block.language in COMMANDS})
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_the_commands_of_a_page_work_when_they_are_copied(
     page: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    session = Session(tmp_path, None if page in MAKE_THEIR_OWN else request.getfixturevalue("site"))
-    chosen = [block for block in blocks(page) if block.is_run and block.language in COMMANDS]
-    try:
-        for block in chosen:
-            if IS_LONG or block.more != "in test-packaging":
-                session.run(block)
-    finally:
-        session.close()
+    run_page(page, tmp_path, None if page in MAKE_THEIR_OWN else request.getfixturevalue("site"))
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)

@@ -17,7 +17,7 @@ from typing import Final
 import httpx2
 
 from bootgrant.cli.client.asking import ask_here
-from support.pages import ROOT, Block
+from support.pages import COMMANDS, ROOT, Block, blocks
 from support.site import Served, clean_environment, free_port, served, wait_until
 
 ENTRIES: Final = """\
@@ -35,6 +35,8 @@ entries:
     labels: {role: storage, site: fra}
     layers: [all]
 """
+MAKE_THEIR_OWN: Final = frozenset({"README.md", "docs/start.md", "docs/talos.md"})
+"""Pages that begin without a site."""
 _BASE: Final = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
 _CODE: Final = re.compile(r"(?<=[ \n])([A-Z]{4}-[A-Z]{4}|CODE)\b")
 _LIMIT: Final = 60.0
@@ -50,6 +52,17 @@ def documented_site(folder: Path) -> Iterator[Served]:
         (site.machines / "all" / "01-base.yaml").write_text(_BASE)
         site.command("check")
         yield site
+
+
+def run_page(page: str, folder: Path, site: Served | None, *, whole: bool = False) -> None:
+    """Run the commands of a page in order; those that take long only if the ``whole`` page is run."""
+    session = Session(folder, site)
+    try:
+        for block in blocks(page):
+            if block.is_run and block.language in COMMANDS and (whole or not block.is_long):
+                session.run(block)
+    finally:
+        session.close()
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ A comment on the line before a block, which renderers hide, says what happens to
     <!-- run: in test-packaging -->  the same, but only there, because it takes long
     <!-- tested: FILE -->            this test copies or repeats it
     <!-- not run: REASON -->         why not
+
+At the top of a page, ``<!-- blocks tested: FILE -->`` says the fourth of all its blocks that say nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ _BLOCK: Final = re.compile(
     r"^(?P<gap> *)```(?P<language>[\w+-]*)\n(?P<text>.*?)^(?P=gap)```$", re.MULTILINE | re.DOTALL
 )
 _MARK: Final = re.compile(r"<!-- (run|tested|not run)(?:: ([^\n]+?))? -->\n\Z")
+_PAGE_MARK: Final = re.compile(r"^<!-- blocks tested: (\S+) -->$", re.MULTILINE)
 COMMANDS: Final = frozenset({"sh", "console", "bash", "shell"})
 PLAIN: Final = frozenset({"text", "mermaid"})
 """Nothing in them can be checked: output, kernel parameters (tests/loaders), diagrams."""
@@ -46,6 +49,10 @@ class Block:
         return self.mark == "run"
 
     @property
+    def is_long(self) -> bool:
+        return self.more == "in test-packaging"
+
+    @property
     def commands(self) -> str:
         """The commands: of a session in a terminal, those after a prompt."""
         if self.language != "console":
@@ -67,9 +74,11 @@ def pages() -> list[str]:
 def blocks(page: str) -> Iterator[Block]:
     """Yield the blocks of a page in order."""
     text = (ROOT / page).read_text("utf-8")
+    whole = _PAGE_MARK.search(text)
     for found in _BLOCK.finditer(text):
         mark = _MARK.search(text[: found.start()])
         gap = found["gap"]
         body = "".join(line.removeprefix(gap) for line in found["text"].splitlines(keepends=True))
         line = text.count("\n", 0, found.start()) + 1
-        yield Block(page, line, found["language"], body, mark[1] if mark else "", (mark and mark[2]) or "")
+        what, more = (mark[1], mark[2] or "") if mark else ("tested", whole[1]) if whole else ("", "")
+        yield Block(page, line, found["language"], body, what, more)
