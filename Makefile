@@ -61,13 +61,13 @@ check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs, w
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-cache
-	$(DEV)/bin/python tools/generate_docs.py --check
+	$(DEV)/bin/python -m tools.generate_docs --check
 	$(DEV)/bin/python tools/check_texts.py
 
 format: $(DEV)/.stamp ## format the code and generate the docs
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix --quiet . || true
-	$(DEV)/bin/python tools/generate_docs.py
+	$(DEV)/bin/python -m tools.generate_docs
 
 man: $(RUN)/.stamp ## dist/man: the manual, bootgrant(1) and a page for each command, from the same source as --help
 	@$(RUN)/bin/python -m bootgrant.cli.install.manual dist/man

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tools.generate_commands import commands_page
+
 from bootgrant.acquire.errors import ExitStatus
 from bootgrant.approval.transitions import TRANSITIONS, GrantState
 from bootgrant.cli.statuses import COMMON, OWN
@@ -52,6 +54,7 @@ def _setting_row(setting: Setting) -> str:
 
 def states_page() -> str:
     arrows = "\n".join(f"    {old.value} --> {new.value}: {event.value}" for (old, event), new in TRANSITIONS.items())
+    rows = "\n".join(f"| {old.value} | {event.value} | {new.value} |" for (old, event), new in TRANSITIONS.items())
     final = "\n".join(f"    {state.value} --> [*]" for state in GrantState if not _leaves(state))
     return f"""{NOTE.format(source="src/bootgrant/approval/transitions.py")}
 # The life of a request
@@ -65,6 +68,13 @@ stateDiagram-v2
 {arrows}
 {final}
 ```
+
+The same as a table:
+
+| from | when | to |
+| --- | --- | --- |
+| | a machine requests | pending |
+{rows}
 """
 
 
@@ -150,6 +160,7 @@ def _named(labels: tuple[str, ...]) -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
+    "docs/commands.md": lambda: commands_page(NOTE.format(source="src/bootgrant/cli")),
     "docs/grant_states.md": states_page,
     "docs/metrics.md": metrics_page,
     "docs/exit_statuses.md": exit_status_page,

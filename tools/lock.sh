@@ -18,3 +18,4 @@ compile -o requirements/build.txt -c requirements/dev.txt requirements/build.in
 compile -o requirements/lock.txt requirements/lock.in
 compile -o requirements/oracle.txt requirements/oracle.in
 compile -o requirements/kubernetes.txt requirements/kubernetes.in
+compile -o requirements/docs.txt requirements/docs.in

@@ -10,25 +10,28 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
+from bootgrant.acquire.console.wording import PREFIX
 from bootgrant.cli.client.asking import ask_here
 from bootgrant.cli.output import Json, Refused, fail
 from bootgrant.cli.rehearsal_sites import NoRehearsal, ended, free_port, running_server
 
-_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
-_MAC = "52:2f:fd:df:fc:c0"
-_START_LIMIT = 20.0
+_UUID: Final = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
+_MAC: Final = "52:2f:fd:df:fc:c0"
+_SHOWN_CODE: Final = re.compile(r"enter the code ([A-Z]{4}-[A-Z]{4})$")
+_WAITING: Final = f"{PREFIX}[OAuth] waiting for the device to be authorized"
 
 
 class DemoFailed(Exception):
@@ -84,16 +87,16 @@ def _demo(folder: Path, *, auto: bool) -> None:
         kernel = _kernel_parameters(demo.url)
         _say("3  A machine boots with these kernel parameters (`bootgrant acquire` plays it):")
         print("   " + "\n   ".join(kernel.split()), flush=True)
-        _say("4  A person approves")
-        if auto:
-            print("   There is no terminal, so the demo approves over the admin socket.", flush=True)
-        else:
-            _show_ways(demo, made.operator, made.password.reveal())
         demo.output.parent.mkdir()
         with _machine(demo, kernel) as machine:
-            code = _wait_for_code(demo, machine)
+            code = _code_of(machine)
+            _say("4  A person approves")
             if auto:
+                print("   There is no terminal, so the demo approves over the admin socket.", flush=True)
                 _approve(demo, code)
+            else:
+                _show_ways(demo, code, made.operator, made.password.reveal())
+            _repeat_until(machine, "")
             if machine.wait() != 0:
                 raise DemoFailed("the machine did not get its configuration; its last line above says why")
             ended_at = SystemClock().now()
@@ -109,35 +112,45 @@ def _write_layers(machines: Path) -> None:
 
 
 def _kernel_parameters(url: str) -> str:
-    """The parameters of a real machine. Both endpoints are named, so a path in the URL would not matter."""
-    return (
-        f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos "
-        f"talos.config.oauth.device_auth_url={url}/device/code talos.config.oauth.token_url={url}/token "
-        "talos.config.oauth.extra_variable=uuid talos.config.oauth.extra_variable=mac"
-    )
+    """Those that `bootgrant kernel-args` prints."""
+    from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
+
+    variables = ("uuid", "mac")
+    words = BootParameters(config_url(url, variables), *endpoints(url), "talos", variables, others=PLATFORM).words()
+    return " ".join(words)
 
 
 @contextlib.contextmanager
 def _machine(demo: _Demo, kernel: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the machine. A phone cannot open 127.0.0.1, so there is no QR code to scan."""
     words = ("--cmdline", kernel, "--set", f"uuid={_UUID}", "--set", f"mac={_MAC}", "--output", str(demo.output))
-    machine = subprocess.Popen(demo.command("acquire", *words), stdin=subprocess.DEVNULL)
-    with ended(machine):
+    command = demo.command("acquire", *words, "--qr", "none", "--console", "plain")
+    machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with ended(machine), machine.stderr or contextlib.nullcontext():
         yield machine
 
 
-def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
-    until = time.monotonic() + _START_LIMIT
-    while time.monotonic() < until and machine.poll() is None:
-        if waiting := _admin(demo, "pending")["pending"]:
-            code: str = waiting[0]["code"]
-            return code
-        time.sleep(0.1)
+def _code_of(machine: subprocess.Popen[bytes]) -> str:
+    """Repeat what the machine prints until it waits for a person, and return the code in it."""
+    printed = _repeat_until(machine, _WAITING)
+    for line in printed:
+        if found := _SHOWN_CODE.search(line):
+            return found[1]
     raise DemoFailed("the machine did not request a code; its last line above says why")
 
 
+def _repeat_until(machine: subprocess.Popen[bytes], start: str) -> list[str]:
+    """Print the machine's lines up to the first that begins with ``start``, or all of them. Return them."""
+    printed: list[str] = []
+    for line in machine.stderr or ():
+        printed.append(line.decode(errors="replace").rstrip())
+        print(f"   {printed[-1]}", flush=True)
+        if start and printed[-1].startswith(start):
+            break
+    return printed
+
+
 def _approve(demo: _Demo, code: str) -> None:
-    # Give the machine time to show its code first.
-    time.sleep(1)
     words = ("approve", code, "--config", str(demo.config))
     print(f"   $ bootgrant {shlex.join(words)}", flush=True)
     done = subprocess.run(demo.command(*words), check=False, stdin=subprocess.DEVNULL)
@@ -152,11 +165,13 @@ def _admin(demo: _Demo, path: str) -> Json:
         raise DemoFailed(str(refused)) from refused
 
 
-def _show_ways(demo: _Demo, operator: str, password: str) -> None:
+def _show_ways(demo: _Demo, code: str, operator: str, password: str) -> None:
+    """Say what to do, after everything else that is printed before the approval: it stays on a small screen."""
     command = shlex.join([sys.argv[0] if Path(sys.argv[0]).name == "bootgrant" else "bootgrant"])
-    print(f"   In the browser: open {demo.url}/device (or scan the QR code below), type the machine's code;")
-    print(f"   sign in as {operator} with the password {password}")
-    print(f"   or in another terminal: {command} approve CODE --config {demo.config}", flush=True)
+    print(f"   In a browser on this computer: open {demo.url}/device")
+    print(f"   and type {code}; sign in as {operator} with the password {password}")
+    print("   Or in another terminal:")
+    print(f"   {command} approve {code} --config {demo.config}", flush=True)
 
 
 def _report(demo: _Demo, code: str, ended_at: float) -> None:
@@ -168,8 +183,7 @@ def _report(demo: _Demo, code: str, ended_at: float) -> None:
         f"From the approval to the configuration: sent after {sent:.0f} ms, "
         f"the machine's program finished after {ended:.0f} ms"
     )
-    print("Next: `bootgrant init DIR` creates a site to keep. The README has the kernel parameters for Talos,")
-    print("docs/operators.md is for operators, docs/acquire.md describes the machine's half.", flush=True)
+    print("Next: `bootgrant init DIR` creates a site to keep; docs/start.md leads to a real machine.", flush=True)
 
 
 def _say(text: str) -> None:
