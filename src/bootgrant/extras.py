@@ -32,14 +32,26 @@ def extra_with(module: str | None) -> str | None:
 
 
 def how_to_install(extra: str) -> str:
-    """Return the command that adds an extra to this installation."""
-    wanted = f"'bootgrant[{extra}]'"
+    """Return the command that adds an extra to this installation, from where it was installed."""
+    wanted = f"'bootgrant[{extra}]{_origin()}'"
     environment = Path(sys.prefix)
     if (environment / "uv-receipt.toml").exists():
         return f"uv tool install {wanted}"
     if (environment / "pipx_metadata.json").exists():
         return f"pipx install --force {wanted}"
     return f"{sys.executable} -m pip install {wanted}"
+
+
+def _origin() -> str:
+    """Return the address of the file that this was installed from; empty if it is from a package index (PEP 610)."""
+    import json
+    from importlib import metadata
+
+    try:
+        recorded = metadata.distribution("bootgrant").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return ""
+    return f" @ {json.loads(recorded)['url']}" if recorded else ""
 
 
 def advice(extra: str, module: str) -> str:

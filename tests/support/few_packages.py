@@ -39,7 +39,7 @@ class FewPackages:
 
 def few_packages(folder: Path, *extras: str) -> FewPackages:
     """Link the packages that an installation with these extras has into a folder."""
-    names = frozenset(_closure(dict.fromkeys(_requirements(*extras))))
+    names = packages_of(*extras)
     for name in names:
         for file in metadata.files(name) or ():
             top = folder / file.parts[0]
@@ -48,12 +48,22 @@ def few_packages(folder: Path, *extras: str) -> FewPackages:
     return FewPackages(folder, names)
 
 
-def _requirements(*extras: str) -> list[str]:
-    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
-    return [requirement for each in lists for requirement in each if not requirement.startswith("bootgrant")]
+def packages_of(*extras: str) -> frozenset[str]:
+    """The names of the packages that an installation with these extras has."""
+    return frozenset(_closure([text for extra in ("", *extras) for text in _required(extra)]))
 
 
-def _closure(requirements: dict[str, None]) -> Iterator[str]:
+def _required(extra: str) -> Iterator[str]:
+    for text in PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]:
+        requirement = Requirement(text)
+        if requirement.name == "bootgrant":
+            for other in requirement.extras:
+                yield from _required(other)
+        else:
+            yield text
+
+
+def _closure(requirements: list[str]) -> Iterator[str]:
     waiting, seen = [(Requirement(text), "") for text in requirements], set()
     while waiting:
         requirement, extra = waiting.pop()
