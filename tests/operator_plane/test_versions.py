@@ -42,7 +42,7 @@ def test_both_commands_print_the_version(words: tuple[str, ...]) -> None:
 
 def test_the_wheel_and_its_bill_of_materials_have_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["dynamic"] == ["version"]
+    assert "version" in project["project"]["dynamic"]
     assert project["tool"]["hatch"]["version"]["path"] == "src/bootgrant/__init__.py"
     bill = json.loads((ROOT / "requirements/bootgrant.cdx.json").read_text("utf-8"))
     assert bill["metadata"]["component"]["version"] == __version__

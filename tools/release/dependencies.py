@@ -37,7 +37,8 @@ file. The wheel contains none of them; `bootgrant-acquire.pyz` contains h11, PyY
 
 `make check` fails for a license that does not fit a release under Apache-2.0 (GPL, AGPL, SSPL, and other licenses that
 restrict what you do with the whole). Packages under the LGPL or the MPL stay packages of their own, which you can
-replace.
+replace. Compiled wheels contain libraries of other projects, such as OpenSSL in cryptography and libpq in
+psycopg-binary; the projects that build the wheels say which.
 
 | package | version | license | released |
 | --- | --- | --- | --- |
