@@ -66,13 +66,3 @@ def _approve_what_is_shown(terminal: int, folder: Path, environment: dict[str, s
     subprocess.run(bootgrant(*approve), env=environment, check=True, capture_output=True)
     rest = read_until(terminal, "docs/start.md")
     assert "Delivered: the machine now has this configuration" in rest
-
-
-def test_without_a_terminal_it_approves_by_itself() -> None:
-    done = subprocess.run(
-        bootgrant("demo"), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=clean_environment(), timeout=90
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    steps = [line[:1] for line in done.stdout.splitlines() if re.match(r"\d  ", line)]
-    assert steps == ["1", "2", "3", "4", "5"]
-    assert "slab_nomerge" in done.stdout

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 from support.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGEST = 600_000
+LARGEST = 300_000
 """Bytes of one page with everything that it loads, without pictures of the program."""
 
 
