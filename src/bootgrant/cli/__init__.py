@@ -25,6 +25,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
     "status": ("client.status", "show what is waiting and what is wrong"),
+    "health": ("client.health", "check that the server here works: for the health check of a container"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
     "show": ("client.show", "show one request as the card does, by its code"),
     "preview": ("client.preview", "print the configuration that a waiting machine would get, by its code"),

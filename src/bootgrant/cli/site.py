@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bootgrant.service.server.supervised import SupervisorChannel
 
 _RELOAD_SECONDS: Final = 180.0
+_PLACES: Final = ("data", "machines", "code_key_file", "database.url", "database.password_file")
 _NO_LAST_ANSWERS: Final = (
     "no process could be started that answers for this server if it is killed (%s): a machine whose poll it is just "
     "answering may then show a new code"
@@ -50,11 +51,11 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
     parser.add_argument(
-        "--public-url", default="http://127.0.0.1:8080", metavar="URL",
+        "--public-url", default=os.environ.get("BOOTGRANT_PUBLIC_URL", "http://127.0.0.1:8080"), metavar="URL",
         help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
     )  # fmt: skip
     parser.add_argument(
-        "--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT",
+        "--listen", default=os.environ.get("BOOTGRANT_LISTEN", "127.0.0.1:8080"), metavar="ADDRESS:PORT",
         help="the address and the port to listen on (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -71,21 +72,43 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 
 @_reporting
 def _init(args: argparse.Namespace) -> int:
-    """Create a working folder for a server: settings, keys, one operator, and example machine configurations."""
+    """Create a working folder for a server: settings, keys, one operator, and example machine configurations.
+
+    Settings in environment variables (BOOTGRANT_PUBLIC_URL, BOOTGRANT_MACHINES, ...) are obeyed, as `serve` does. Those
+    that say where things are become part of the file.
+    """
     from bootgrant.service.commands.init_site import init_site
 
-    operator = args.operator or getpass.getuser()
-    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
-    machines = made.config.parent / "machines" / "machines.yaml"
+    chosen = {**_places(os.environ), **_database(args)}
+    made = init_site(args.folder, args.public_url, args.listen, _operator(args), chosen, user_here(), os.environ)
     text = (
         f"made {made.config}\n"
         f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)\n"
-        f"describe your machines in {machines} (its comments explain how), then run:\n"
+        f"describe your machines in {made.machines / 'machines.yaml'} (its comments explain how), then run:\n"
         f"  bootgrant check --config {made.config}\n"
         f"  bootgrant serve --config {made.config}"
     )
     answer = {"config": str(made.config), "operator": made.operator, "password": made.password.reveal()}
     return show(answer, text, as_json=args.json)
+
+
+def _operator(args: argparse.Namespace) -> str:
+    try:
+        return args.operator or getpass.getuser()
+    except (KeyError, OSError):
+        # As in a container that runs with any user number.
+        raise Refused("usage", f"user {os.getuid()} has no name: name the first operator with --operator") from None
+
+
+def _places(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the environment that say where things are. Without secrets, they can be in the file as well."""
+    from bootgrant.service.settings.site import SETTINGS
+    from bootgrant.service.settings.urls import has_password
+
+    given = {each.key: environment[each.environment] for each in SETTINGS if each.environment in environment}
+    if has_password(given.get("database.url", "")):
+        del given["database.url"]
+    return {key: given[key] for key in _PLACES if key in given}
 
 
 def _database(args: argparse.Namespace) -> dict[str, str]:

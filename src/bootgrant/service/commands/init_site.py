@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ class NewSite:
     """The result of `init`. The password is shown once and not stored."""
 
     config: Path
+    machines: Path
     operator: str
     password: Secret
 
@@ -38,13 +41,15 @@ def init_site(
     public_url: str,
     listen: str,
     operator: str,
-    database: Mapping[str, str] | None = None,
+    chosen: Mapping[str, str] | None = None,
     user: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> NewSite:
-    """Create a site in ``folder``, with settings of ``[database]`` if given; a PostgreSQL database is migrated.
+    """Create a site in ``folder``, with ``chosen`` settings in its file; a PostgreSQL database is migrated.
 
-    ``user`` is the Unix user who runs this: the audit begins with the record that they added ``operator``.
-    Raises StoreUnavailable, and SettingsError if there is a site already or a value cannot be used.
+    ``user`` is the Unix user who runs this: the audit begins with the record that they added ``operator``. The
+    ``environment`` overrides the file, as it will for `serve`. Raises StoreUnavailable, and SettingsError if there is
+    a site already or a value cannot be used.
     """
     config = folder / "bootgrant.toml"
     if config.exists():
@@ -52,20 +57,24 @@ def init_site(
     password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
-        site = load_site(config)
-        site.machines.mkdir(mode=0o700, exist_ok=True)
-        _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
+        config.write_text(settings_file({"public_url": public_url, "listen": listen, **(chosen or {})}), "utf-8")
+        site = load_site(config, environment)
+        site.machines.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(site.machines.iterdir()):
+            _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
         prepare_data_folder(site.data)
         code_key(site.code_key_path)
         migrate_database(site)
         asyncio.run(_add_operator(site, operator, password, user))
     except OSError as error:
-        raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
+        with contextlib.suppress(OSError):
+            config.unlink()
+        place = error.filename or folder
+        raise SettingsError(f"{place} cannot be written by user {os.getuid()}: {error.strerror}") from error
     except (SettingsError, StoreUnavailable):
         config.unlink()
         raise
-    return NewSite(config, operator, password)
+    return NewSite(config, site.machines, operator, password)
 
 
 def _copy(source: Traversable, folder: Path) -> None:

@@ -151,18 +151,21 @@ def build(
     watched = Watched(
         database, counts, notify.counts, held, verifier.clients, clock, source.current, chores, decisions.codes_again
     )
+    about = _about_the_server(site, source, store_check, held, chores, watched)
     endpoints: dict[str, App] = {
         **busiest,
         "/introspect": introspection(issued, api.tokens, site.public_url, rules),
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
-        **_counted(counts, _about_the_server(site, source, store_check, held, chores, watched)),
+        **_counted(counts, about),
     }
     delivery = _deliver(
         site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
     )
     recorded = replace(delivery, recorded=previews.recorded)
     endpoints["/config"] = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
-    pages, admin = _people(api, plane, counts, entropy)
+    pages, commands = _people(api, plane, counts, entropy)
+    # `bootgrant health` asks here, because it knows neither the port nor the certificate.
+    admin = Router({path: about[path] for path in ("/healthz", "/readyz")}, {}, commands)
     router = _public(site, endpoints, pages)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)
