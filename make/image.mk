@@ -8,11 +8,11 @@ IMAGE_ARCH = $(shell dpkg --print-architecture 2>/dev/null || uname -m)
 
 ifdef BASE
 image: ## dist/*.oci.tar, an image of the server on BASE=python:3.13-slim or, without BASE, on a small Debian (buildah)
-	@tools/build_image.sh dist/bootgrant-$(IMAGE_VERSION)-$(IMAGE_ARCH).oci.tar "$(BASE)"
+	@PACKAGES="$(PACKAGES)" tools/build_image.sh dist/bootgrant-$(IMAGE_VERSION)-$(IMAGE_ARCH).oci.tar "$(BASE)"
 else
 image: .cache/roots/$(IMAGE_RELEASE).tar
 	@tools/debian_packages.sh tests/packaging_real/debian-packages.txt
-	@tools/build_image.sh dist/bootgrant-$(IMAGE_VERSION)-$(IMAGE_ARCH).oci.tar \
+	@PACKAGES="$(PACKAGES)" tools/build_image.sh dist/bootgrant-$(IMAGE_VERSION)-$(IMAGE_ARCH).oci.tar \
 	    localhost/bootgrant-base:$(IMAGE_RELEASE) $<
 endif
 	@ls -l dist/bootgrant-$(IMAGE_VERSION)-$(IMAGE_ARCH).oci.tar

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,14 +17,21 @@ from typing import Any, Final
 
 from support.oci_image import Container, Image, volume
 from support.parts import built_program, installed_file, program
-from support.site import wait_until
+from support.site import clean_environment, wait_until
 
 Json = dict[str, Any]
 FILES: Final = Path(__file__).resolve().parents[2] / "packaging/compose"
 # Addresses in the subnet of compose.yaml.
 _DATABASE: Final = "172.31.253.5"
 _SERVERS: Final = ("172.31.253.11", "172.31.253.12")
-_CADDY: Final = "172.31.253.2"
+HOST: Final = "10.20.0.2"
+"""Where Caddy's ports are published, and where machines come from."""
+_POST: Final = """
+import httpx2, json, ssl, sys
+url, authority = sys.argv[1:]
+answer = httpx2.post(url, verify=ssl.create_default_context(cafile=authority), trust_env=False, timeout=30)
+print(json.dumps([answer.status_code, answer.text]))
+"""
 _NETWORK: Final = """
 ip link set lo up
 for address in "$@"; do ip address add "$address/24" dev lo; done
@@ -103,6 +112,13 @@ class ComposeSite:
             assert running.poll() is None, log.read_text()
             yield
 
+    def post(self, path: str) -> tuple[int, str]:
+        """What a machine is answered that sends an empty form over HTTPS."""
+        words = [*self.within, sys.executable, "-c", _POST, f"{self.url}{path}", str(self.authority)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, env=clean_environment())
+        status, body = json.loads(done.stdout)
+        return status, body
+
     def _environment(self, service: str) -> dict[str, str]:
         environment: dict[str, str] = self.project["services"][service]["environment"]
         return environment
@@ -116,7 +132,7 @@ def compose_site(folder: Path, image: Image) -> Iterator[ComposeSite]:
     owner = int(image.config["User"].partition(":")[0])
     hosts = files / "hosts"
     name = read["services"]["caddy"]["environment"]["BOOT_HOST"]
-    lines = [(_DATABASE, "database"), *((address, "bootgrant") for address in _SERVERS), (_CADDY, name)]
+    lines = [(_DATABASE, "database"), *((address, "bootgrant") for address in _SERVERS), (HOST, name)]
     hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address, name in lines))
     secret = Path(read["secrets"]["database_password"]["file"])
     secret.chmod(0o444)
@@ -127,13 +143,15 @@ def compose_site(folder: Path, image: Image) -> Iterator[ComposeSite]:
     }
     with ExitStack() as stack:
         within = stack.enter_context(_network(hosts))
-        stack.enter_context(_database(files, read, within))
+        # Not in a folder of pytest: the user postgres has no way into it.
+        database = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bootgrant-compose-")))
+        stack.enter_context(_database(files, database, read, within))
         yield ComposeSite(files, read, image, within, volumes)
 
 
 @contextmanager
 def _network(hosts: Path) -> Iterator[list[str]]:
-    addresses = (_DATABASE, *_SERVERS, _CADDY)
+    addresses = (_DATABASE, *_SERVERS, HOST)
     words = ["unshare", "--net", "--mount", "sh", "-euc", _NETWORK, str(hosts), *addresses]
     holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     with ended(holder):
@@ -143,13 +161,12 @@ def _network(hosts: Path) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _database(folder: Path, read: Json, within: list[str]) -> Iterator[None]:
+def _database(folder: Path, place: Path, read: Json, within: list[str]) -> Iterator[None]:
     """PostgreSQL as the image of the project sets it up: a user, a database, a password, and scram over the network."""
     service = read["services"]["database"]
     user, name = (service["environment"][key] for key in ("POSTGRES_USER", "POSTGRES_DB"))
     versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: float(path.name))
     programs = installed_file((versions or [Path("/usr/lib/postgresql/none")])[-1] / "bin/initdb", "postgresql").parent
-    place = volume(folder / "database", 0)
     shutil.copy(folder / "secrets/database_password", place / "password")
     for path in (place, place / "password"):
         shutil.chown(path, "postgres", "postgres")
@@ -167,7 +184,10 @@ def _database(folder: Path, read: Json, within: list[str]) -> Iterator[None]:
     with ended(running):
         check = service["healthcheck"]["test"][1:]
         environment = {"PATH": f"{programs}:/usr/bin:/bin", "PGHOST": str(place)}
-        wait_until(lambda: subprocess.run([*within, *check], env=environment).returncode == 0, "PostgreSQL answers", 60)
+        ask: list[str] = [*within, *check]
+        wait_until(
+            lambda: subprocess.run(ask, env=environment, capture_output=True).returncode == 0, "PostgreSQL answers", 60
+        )
         create = f'CREATE DATABASE "{name}"'
         password = (place / "password").read_text().strip()
         subprocess.run(

@@ -80,7 +80,8 @@ def _init(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.init_site import init_site
 
     chosen = {**_places(os.environ), **_database(args)}
-    made = init_site(args.folder, args.public_url, args.listen, _operator(args), chosen, user_here(), os.environ)
+    operator = _operator(args)
+    made = init_site(args.folder, args.public_url, args.listen, operator, chosen, user_here(), environment=os.environ)
     text = (
         f"made {made.config}\n"
         f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)\n"
