@@ -12,5 +12,5 @@ $(ROOTS)/%.tar: tests/packaging_real/debian-packages.txt
 	@tools/debian_packages.sh tests/packaging_real/debian-packages.txt
 	@mkdir -p $(ROOTS)
 	@echo "making a Debian $* …"
-	@mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates $* $@.part
+	@mmdebstrap --quiet --format=tar --variant=minbase --include=python3,python3-venv,ca-certificates $* $@.part
 	@mv $@.part $@

@@ -30,7 +30,7 @@ def acme_site(folder: Path, at: Pebble, challenge: AcmeChallenge) -> Iterator[Se
     settings |= {"tls.acme.ca_file": str(at.ca), "tls.acme.challenge": challenge.value}
     settings["tls.acme.http_listen"] = f"127.0.0.1:{at.http_port}"
     url = f"https://{NAME}:{at.tls_port}"
-    made = init_site(folder / "site", url, f"127.0.0.1:{at.tls_port}", "ana", more=settings)
+    made = init_site(folder / "site", url, f"127.0.0.1:{at.tls_port}", "ana", settings)
     site = Served(folder / "site", made, url=url)
     try:
         site.start()

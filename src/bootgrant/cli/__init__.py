@@ -26,6 +26,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "tls": ("tls", 'show, make, or replace the certificate authority of a site (tls.mode = "own")'),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
     "status": ("client.status", "show what is waiting and what is wrong"),
+    "health": ("client.health", "check that the server here works: for the health check of a container"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
     "show": ("client.show", "show one request as the card does, by its code"),
     "preview": ("client.preview", "print the configuration that a waiting machine would get, by its code"),

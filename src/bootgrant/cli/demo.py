@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings.site import SettingsError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in [name for name in os.environ if name.startswith("BOOTGRANT_")]:
+        # Settings of another site, such as those of a container, are not those of the demo.
+        del os.environ[name]
     try:
         with tempfile.TemporaryDirectory(prefix="bootgrant-demo-") as folder:
             _demo(Path(folder), auto=args.auto or not sys.stdin.isatty())

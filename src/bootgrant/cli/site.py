@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,6 +27,7 @@ _RELOAD_SECONDS: Final = 180.0
 _OLD_HTTP: Final = (
     "Use HTTPS (docs/https.md), or set insecure_http = true in bootgrant.toml: a later version requires one of them"
 )
+_PLACES: Final = ("data", "machines", "code_key_file", "database.url", "database.password_file")
 _NO_LAST_ANSWERS: Final = (
     "no process could be started that answers for this server if it is killed (%s): a machine whose poll it is just "
     "answering may then show a new code"
@@ -54,12 +55,12 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
     parser.add_argument(
-        "--public-url", metavar="URL",
+        "--public-url", default=os.environ.get("BOOTGRANT_PUBLIC_URL"), metavar="URL",
         help="where people and machines will reach the server (default: http://127.0.0.1:8080, for a trial on this "
         "computer; with --tls: https)",
     )  # fmt: skip
     parser.add_argument(
-        "--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT",
+        "--listen", default=os.environ.get("BOOTGRANT_LISTEN", "127.0.0.1:8080"), metavar="ADDRESS:PORT",
         help="the address and the port to listen on (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -92,18 +93,22 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 
 @_reporting
 def _init(args: argparse.Namespace) -> int:
-    """Create a working folder for a server: settings, keys, one operator, and example machine configurations."""
+    """Create a working folder for a server: settings, keys, one operator, and example machine configurations.
+
+    Settings in environment variables (BOOTGRANT_PUBLIC_URL, BOOTGRANT_MACHINES, ...) are obeyed, as `serve` does. Those
+    that say where things are become part of the file.
+    """
     from bootgrant.service.commands.init_site import init_site
 
-    operator = args.operator or getpass.getuser()
+    operator = _operator(args)
     url = args.public_url or f"http{'s' if args.tls else ''}://127.0.0.1:8080"
-    made = init_site(args.folder, url, args.listen, operator, _database(args), user_here(), _https(args, url))
-    machines = made.config.parent / "machines" / "machines.yaml"
+    chosen = {**_places(os.environ), **_database(args), **_https(args, url)}
+    made = init_site(args.folder, url, args.listen, operator, chosen, user_here(), environment=os.environ)
     text = (
         f"made {made.config}\n"
         f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)\n"
         f"{_trust(made.authority)}"
-        f"describe your machines in {machines} (its comments explain how), then run:\n"
+        f"describe your machines in {made.machines / 'machines.yaml'} (its comments explain how), then run:\n"
         f"  bootgrant check --config {made.config}\n"
         f"  bootgrant serve --config {made.config}"
     )
@@ -145,6 +150,25 @@ def _https(args: argparse.Namespace, url: str) -> dict[str, str]:
     if args.tls_passphrase_file:
         chosen["tls.passphrase_file"] = str(args.tls_passphrase_file.absolute())
     return chosen
+
+
+def _operator(args: argparse.Namespace) -> str:
+    try:
+        return args.operator or getpass.getuser()
+    except (KeyError, OSError):
+        # As in a container that runs with any user number.
+        raise Refused("usage", f"user {os.getuid()} has no name: name the first operator with --operator") from None
+
+
+def _places(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the environment that say where things are. Without secrets, they can be in the file as well."""
+    from bootgrant.service.settings.site import SETTINGS
+    from bootgrant.service.settings.urls import has_password
+
+    given = {each.key: environment[each.environment] for each in SETTINGS if each.environment in environment}
+    if has_password(given.get("database.url", "")):
+        del given["database.url"]
+    return {key: given[key] for key in _PLACES if key in given}
 
 
 def _database(args: argparse.Namespace) -> dict[str, str]:

@@ -22,6 +22,10 @@ OWN: Final[Mapping[str, Mapping[int, str]]] = {
         0: "nothing is wrong, whether or not machines are waiting",
         1: "something is wrong, or the server does not answer",
     },
+    "health": {
+        0: "the server works; with `--ready`: machines can be sent to it",
+        1: "it does not, or it does not answer; one line on standard error says why",
+    },
     "doctor": {
         0: "a machine gets through",
         1: "a machine does not get through; with `--strict` also if there is a warning",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.service.commands.init_site import init_site
-from bootgrant.service.settings.site import SettingsError
+from bootgrant.service.settings.site import SettingsError, load_site
 from support.site import bootgrant, clean_environment
 
 
@@ -85,6 +85,43 @@ def test_an_invalid_url_leaves_no_unfinished_site(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not the URL"):
         init_site(tmp_path / "site", "boot.example", "127.0.0.1:8080", "ana")
     assert not (tmp_path / "site" / "bootgrant.toml").exists()
+
+
+def test_settings_of_the_environment_are_obeyed_and_become_part_of_the_file(tmp_path: Path) -> None:
+    given = {
+        "BOOTGRANT_PUBLIC_URL": "https://boot.example",
+        "BOOTGRANT_LISTEN": ":8080",
+        "BOOTGRANT_MACHINES": str(tmp_path / "elsewhere/machines"),
+        "BOOTGRANT_CODE_KEY_FILE": str(tmp_path / "code.key"),
+    }
+    words = bootgrant("init", str(tmp_path / "site"), "--operator", "ana")
+    done = subprocess.run(words, capture_output=True, text=True, env=clean_environment() | given, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert f"describe your machines in {tmp_path}/elsewhere/machines/machines.yaml" in done.stdout
+    site = load_site(tmp_path / "site/bootgrant.toml")
+    assert (site.public_url, site.listen, site.code_key_path) == (
+        "https://boot.example",
+        ("", 8080),
+        tmp_path / "code.key",
+    )
+    assert (site.machines / "machines.yaml").exists()
+    assert site.code_key_path.exists()
+
+
+def test_machine_configurations_that_are_there_already_are_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "machines").mkdir()
+    (tmp_path / "machines/machines.yaml").write_text("entries: []\n")
+    init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
+    assert [path.name for path in (tmp_path / "machines").iterdir()] == ["machines.yaml"]
+    assert (tmp_path / "machines/machines.yaml").read_text() == "entries: []\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_leaves_no_unfinished_site(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {"BOOTGRANT_MACHINES": str(tmp_path / "file/machines")}
+    with pytest.raises(SettingsError, match="file/machines cannot be written by user"):
+        init_site(tmp_path / "site", "https://boot.example", "127.0.0.1:8080", "ana", environment=environment)
+    assert not (tmp_path / "site/bootgrant.toml").exists()
 
 
 def test_every_command_has_help() -> None:

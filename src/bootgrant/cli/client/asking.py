@@ -141,6 +141,18 @@ def ask_api(
 
 def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()) -> Json:
     """Send a request below ``/api/v1/`` over the site's admin socket, and return the answer. Raises Refused."""
+    return read_answer(*answer_here(config, method, f"/api/v1/{path}", members, query))
+
+
+def answer_here(
+    config: Path,
+    method: str,
+    path: str,
+    members: Mapping[str, Any] | None = None,
+    query: Query = (),
+    limit: float = _SOCKET_LIMIT,
+) -> tuple[int, bytes]:
+    """Send a request over the site's admin socket, and return status and body. Raises Refused without an answer."""
     import httpx2
 
     from bootgrant.service.data_folder import admin_socket
@@ -160,17 +172,17 @@ def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | 
                 # No TLS on a socket: the authorities need not be read, nor even be there.
                 transport=httpx2.HTTPTransport(uds=address, verify=False),
                 base_url="http://admin",
-                timeout=_SOCKET_LIMIT,
+                timeout=limit,
                 headers=user_header(),
             ) as client,
         ):
-            answer = client.request(method, f"/api/v1/{path}", json=body, params=list(query))
+            answer = client.request(method, path, json=body, params=list(query))
     except (httpx2.ConnectError, OSError):
         raise _no_connection(place, config) from None
     except httpx2.TransportError as error:
         unknown = _UNKNOWN_OUTCOME if method == "POST" else ""
         raise Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}") from error
-    return read_answer(answer.status_code, answer.content)
+    return answer.status_code, answer.content
 
 
 def ask_there(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ class NewSite:
     """
 
     config: Path
+    machines: Path
     operator: str
     password: Secret
     authority: str = ""
@@ -45,15 +48,15 @@ def init_site(
     public_url: str,
     listen: str,
     operator: str,
-    database: Mapping[str, str] | None = None,
+    chosen: Mapping[str, str] | None = None,
     user: str = "",
-    more: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> NewSite:
-    """Create a site in ``folder``, with settings of ``[database]`` if given; a PostgreSQL database is migrated.
+    """Create a site in ``folder``, with ``chosen`` settings in its file; a PostgreSQL database is migrated.
 
-    ``more`` are other settings by key. Plain HTTP elsewhere than on loopback needs ``insecure_http``.
-    ``user`` is the Unix user who runs this: the audit begins with the record that they added ``operator``.
-    Raises StoreUnavailable, and SettingsError if there is a site already or a value cannot be used.
+    Plain HTTP elsewhere than on loopback needs ``insecure_http`` in ``chosen``. ``user`` is the Unix user who runs
+    this: the audit begins with the record that they added ``operator``. The ``environment`` overrides the file, as it
+    will for `serve`. Raises StoreUnavailable, and SettingsError if there is a site already or a value cannot be used.
     """
     config = folder / "bootgrant.toml"
     if config.exists():
@@ -61,11 +64,12 @@ def init_site(
     password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = {"public_url": public_url, "listen": listen, "insecure_http": "false", **(database or {})}
-        config.write_text(settings_file({**chosen, **(more or {})}), "utf-8")
-        site = load_site(config)
-        site.machines.mkdir(mode=0o700, exist_ok=True)
-        _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
+        ours = {"public_url": public_url, "listen": listen, "insecure_http": "false"}
+        config.write_text(settings_file({**ours, **(chosen or {})}), "utf-8")
+        site = load_site(config, environment)
+        site.machines.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(site.machines.iterdir()):
+            _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
         prepare_data_folder(site.data)
         key = code_key(site.code_key_path)
         if site.tls.mode is TlsMode.OWN:
@@ -73,11 +77,15 @@ def init_site(
         migrate_database(site)
         asyncio.run(_add_operator(site, operator, password, user))
     except OSError as error:
-        raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
+        with contextlib.suppress(OSError):
+            config.unlink()
+        place = error.filename or folder
+        raise SettingsError(f"{place} cannot be written by user {os.getuid()}: {error.strerror}") from error
     except (SettingsError, StoreUnavailable):
         config.unlink()
         raise
-    return NewSite(config, operator, password, next((each.fingerprint for each in authorities(site)), ""))
+    authority = next((each.fingerprint for each in authorities(site)), "")
+    return NewSite(config, site.machines, operator, password, authority)
 
 
 def _copy(source: Traversable, folder: Path) -> None:

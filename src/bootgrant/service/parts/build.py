@@ -171,11 +171,12 @@ def build(
         streams,
         partial(certificate_end, certificate_path(site)),
     )
+    about = _about_the_server(site, source, store_check, held, chores, watched)
     endpoints: dict[str, App] = {
         **busiest,
         "/introspect": introspection(issued, api.tokens, site.public_url, rules),
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
-        **_counted(counts, _about_the_server(site, source, store_check, held, chores, watched)),
+        **_counted(counts, about),
     }
     delivery = _deliver(
         site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
@@ -183,7 +184,9 @@ def build(
     recorded = replace(delivery, recorded=previews.recorded)
     endpoints["/config"] = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
     authority = _authority(site, counts)
-    pages, admin = _people(api, plane, counts, entropy, authority)
+    pages, commands = _people(api, plane, counts, entropy, authority)
+    # `bootgrant health` asks here, because it knows neither the port nor the certificate.
+    admin = Router({path: about[path] for path in ("/healthz", "/readyz")}, {}, commands)
     router = _public(site, {**endpoints, **authority}, pages)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)

@@ -288,8 +288,9 @@ def _read_file(config: Path) -> dict[str, object]:
     try:
         table = tomllib.loads(config.read_text("utf-8"))
     except FileNotFoundError:
+        folder = config.parent if config.is_absolute() else "DIR"
         raise SettingsError(
-            f"{config} does not exist: create a site with `bootgrant init DIR`, or name its file with --config"
+            f"{config} does not exist: create a site with `bootgrant init {folder}`, or name its file with --config"
         ) from None
     except OSError as error:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from error
