@@ -24,6 +24,8 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("site", "run the server: device authorization, approval pages, configurations"),
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
+    "backup": ("backup", "back up a site into one file, while its server runs"),
+    "restore": ("backup", "restore a backup, or accept a database that is older than what its server has seen"),
     "status": ("client.status", "show what is waiting and what is wrong"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
     "show": ("client.show", "show one request as the card does, by its code"),
