@@ -30,9 +30,8 @@ def site(tmp_path: Path) -> Iterator[Served]:
     url, folder = f"https://localhost:{port}", tmp_path / "site"
     words = ("--public-url", url, "--listen", f"127.0.0.1:{port}", "--operator", "ana")
     made = json.loads(run("init", str(folder), "--tls", "own", *words, "--json"))
-    found = Served(
-        folder, NewSite(Path(made["config"]), "ana", Secret(made["password"]), made["authority_sha256"]), url=url
-    )
+    config, password = Path(made["config"]), Secret(made["password"])
+    found = Served(folder, NewSite(config, folder / "machines", "ana", password, made["authority_sha256"]), url=url)
     (found.machines / f"{UUID}.yaml").write_text(CONFIG)
     try:
         found.start()

@@ -58,6 +58,7 @@ class AuditKind(StrEnum):
     CONFIG_SNAPSHOT = "config-snapshot"
     CONFIG_ACCEPTED = "config-accepted"
     SEALED = "sealed"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

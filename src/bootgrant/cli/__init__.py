@@ -25,6 +25,8 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "tls": ("tls", 'show, make, or replace the certificate authority of a site (tls.mode = "own")'),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
+    "backup": ("backup", "back up a site into one file, while its server runs"),
+    "restore": ("backup", "restore a backup, or accept a database that is older than what its server has seen"),
     "status": ("client.status", "show what is waiting and what is wrong"),
     "health": ("client.health", "check that the server here works: for the health check of a container"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),

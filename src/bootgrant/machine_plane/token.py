@@ -16,7 +16,7 @@ from bootgrant.wire.device_flow import GRANT_TYPE, AccessToken, ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.machine.tokens import PollGrant, PollRefused, TokenIssued
 
-_PENDING = oauth_error(ErrorCode.AUTHORIZATION_PENDING)
+PENDING = oauth_error(ErrorCode.AUTHORIZATION_PENDING)
 _DESCRIPTIONS = {
     ErrorCode.SLOW_DOWN: "polling faster than the interval allows",
     ErrorCode.ACCESS_DENIED: "an operator denied this machine",
@@ -41,7 +41,7 @@ class Token:
 
 
 def token(poll_grant: PollGrant, rules: MachineRules) -> OAuthEndpoint:
-    return OAuthEndpoint(rules, authenticate, Token(poll_grant), _PENDING)
+    return OAuthEndpoint(rules, authenticate, Token(poll_grant), PENDING)
 
 
 def _parse(form: dict[str, str]) -> Secret:
@@ -60,6 +60,6 @@ def _write(outcome: TokenIssued | PollRefused) -> Answer:
     if isinstance(outcome, TokenIssued):
         return json_answer(200, AccessToken(outcome.token, expires_in=outcome.expires_in).as_json())
     if outcome.code is ErrorCode.AUTHORIZATION_PENDING:
-        return _PENDING
+        return PENDING
     headers = retry_after(outcome.retry_after) if outcome.retry_after > 0 else ()
     return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS.get(outcome.code, ""), headers=headers)

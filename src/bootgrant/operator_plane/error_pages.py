@@ -83,6 +83,11 @@ def misdirected(public_url: str) -> ErrorPage:
     return _error("misdirected", 421, f"{public_url}/", public_url, public_url=public_url)
 
 
+def older_database() -> ErrorPage:
+    """The server waits for an admin to accept an older copy of the database."""
+    return _error("older_database", 503)
+
+
 def no_configuration(grant_id: str, why: str) -> ErrorPage:
     """There is no configuration to show for a machine."""
     return _error("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))

@@ -123,10 +123,11 @@ def _string(raw: bytes, at: int) -> tuple[bytes, int]:
 
 def encrypted_for(recipients: Sequence[str], content: bytes) -> bytes:
     """Return an armored age file for public keys: ``age1…``, or the line of an SSH key. Raises BadRecipient."""
-    return bytes(pyrage.encrypt(content, [_recipient(text) for text in recipients], armored=True))
+    return bytes(pyrage.encrypt(content, [recipient(text) for text in recipients], armored=True))
 
 
-def _recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+def recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+    """Return a public key: ``age1…``, or the line of an SSH key. Raises BadRecipient."""
     try:
         return (pyrage.ssh if text.startswith("ssh-") else pyrage.x25519).Recipient.from_str(text)
     except (pyrage.RecipientError, ValueError):

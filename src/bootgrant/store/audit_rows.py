@@ -41,7 +41,7 @@ class AuditReader(ABC):
             span = [*span, ("<", before)]
         found, values = _found(which, span, self.collation, limit)
         statement = f"SELECT line, digest FROM audit WHERE seq IN ({found}) ORDER BY seq DESC LIMIT ?"
-        return [_record(*row) for row in await self.read(statement, *values, limit)]
+        return [read_row(*row) for row in await self.read(statement, *values, limit)]
 
     async def count(self, which: AuditFilter, most: int) -> int:
         found, values = _found(which, await self._span(which), self.collation, most)
@@ -68,7 +68,7 @@ class AuditReader(ABC):
             first = rows[-1][2] + 1
 
 
-def _record(line: str, digest: str) -> ChainedEvent:
+def read_row(line: str, digest: str) -> ChainedEvent:
     """Return a stored record with its stored digest, which `bootgrant audit verify` checks.
 
     Raises StoreUnavailable when the line cannot be read: it was changed, or a newer version wrote it.

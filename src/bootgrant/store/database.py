@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +13,7 @@ from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.audit_sinks import SinkStore
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.deliveries import DeliveryStore
+from bootgrant.ports.epochs import EpochStore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
 from bootgrant.ports.logins import LoginStore
@@ -78,7 +80,7 @@ class StoreCounts:
     delivery: Durations = field(default_factory=lambda: Durations(WAITING))
 
 
-class Database:
+class Database(ABC):
     """The stores of a site. ``service`` opens and closes them, and runs their chores in between."""
 
     chores: Sequence[Chore] = ()
@@ -100,6 +102,7 @@ class Database:
     push_devices: PushDeviceStore
     logins: LoginStore
     sinks: SinkStore
+    epochs: EpochStore
 
     kind = "sqlite"
     """What the database is, for people."""
@@ -107,6 +110,10 @@ class Database:
     async def servers(self) -> int | None:
         """Return how many servers use this database now; None if that is unknown. Raises StoreUnavailable."""
         return 1
+
+    @abstractmethod
+    def call_after_taking_away(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Call ``look`` after each commit that took rights away, before its callers are answered. It never raises."""
 
     def keep_in(self, rows: Rows) -> None:
         """Open the stores that only need rows."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.store.database import Database, StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore
+from support.memory.epochs import MemoryEpochStore
 from support.memory.leaving import MemorySessionCheckStore, MemorySignOutStore
 from support.memory.logins import MemoryLoginStore
 from support.memory.minting import MemoryMintStore
@@ -65,6 +66,9 @@ class MemoryDatabase(Database):
     grants: GrantBook
     operators: MemoryOperatorStore
     audit: MemoryAuditLog
+    api_tokens: MemoryApiTokenStore
+    windows: MemoryWindowStore
+    logins: MemoryLoginStore
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
@@ -85,6 +89,19 @@ class MemoryDatabase(Database):
         self.bindings = MemoryBindingStore()
         self.sinks = MemorySinkStore()
         self.push_devices = MemoryPushDeviceStore(self.operators, self.audit)
+
+        self.epochs = MemoryEpochStore(self.audit, self._void)
+
+    def call_after_taking_away(self, look: Callable[[], Awaitable[None]]) -> None:
+        self.audit.after_taking_away = look
+
+    async def _void(self) -> None:
+        self.operators.open_sessions.clear()
+        for token in await self.api_tokens.tokens():
+            await self.api_tokens.remove_token(token.name)
+        for window in await self.windows.windows():
+            await self.windows.disarm(window.window_id)
+        self.logins.forget_all()
 
     def close(self) -> None:
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, ChainedEvent, Head, chain
+from bootgrant.approval.epoch import TAKES_AWAY
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.deliveries import LastDelivery, NoPreview
@@ -53,12 +54,15 @@ class MemoryAuditLog:
         self._records: list[ChainedEvent] = []
         self._head = Head()
         self.deliveries = MemoryDeliveryStore()
+        self.after_taking_away: Callable[[], Awaitable[None]] | None = None
 
     async def append(self, events: Sequence[AuditEvent]) -> Head:
         for record in chain(events, self._head):
             self._records.append(record)
             self._head = Head(record.seq, record.digest)
             self.deliveries.note(record)
+        if self.after_taking_away is not None and any(event.kind in TAKES_AWAY for event in events):
+            await self.after_taking_away()
         return self._head
 
     async def head(self) -> Head:

@@ -50,6 +50,10 @@ class MemoryLoginStore:
         self._forget(secret_digest)
         return decided
 
+    def forget_all(self) -> None:
+        for digest in list(self._logins):
+            self._forget(digest)
+
     def _forget(self, secret_digest: bytes) -> None:
         self._logins.pop(secret_digest, None)
         self._decided.pop(secret_digest, None)

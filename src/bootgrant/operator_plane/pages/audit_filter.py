@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
         AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.TOKEN_REFUSED,
         AuditKind.OPERATOR_CHANGED, AuditKind.TOKEN_CHANGED,
     ),
-    "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.CONFIG_ACCEPTED, AuditKind.SEALED),
+    "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.CONFIG_ACCEPTED, AuditKind.SEALED, AuditKind.RESTORED),
 }  # fmt: skip
 SPANS: Final = {"hour": 3600.0, "today": 0.0, "week": 7 * 86400.0}
 """Seconds before now. Today begins at midnight: of UTC, or of the person's zone if a script has added ``since``."""

@@ -35,7 +35,7 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
     PostgreSQL is waited for, for ``patience`` seconds, and at most ``_ENDING`` of them a process that has the folder.
     Raises SettingsError and StoreUnavailable.
     """
-    address = _postgres_address(site)
+    address = database_of(site)
     if address is None:
         with SqliteDatabase(site.data, now, min(patience, _ENDING)) as sqlite:
             yield sqlite
@@ -53,7 +53,7 @@ async def check_database(site: Site, *, patience: float) -> None:
 
     It is waited for, for ``patience`` seconds. Raises SettingsError and StoreUnavailable.
     """
-    address = _postgres_address(site)
+    address = database_of(site)
     if address is None:
         return
     from bootgrant.store.postgres.database import open_postgres
@@ -81,7 +81,7 @@ async def open_audit(site: Site) -> AsyncIterator[AuditLog]:
 @asynccontextmanager
 async def open_audit_and_sinks(site: Site) -> AsyncIterator[tuple[AuditLog, SinkStore]]:
     """The same, with how far the audit sinks are."""
-    address = _postgres_address(site)
+    address = database_of(site)
     if address is None:
         with open_audit_file(site.data) as opened:
             yield opened
@@ -98,7 +98,7 @@ def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool
     With ``new_code_key``, the code key of the next server that starts becomes the shared one. Raises SettingsError and
     StoreUnavailable.
     """
-    address = _postgres_address(site)
+    address = database_of(site)
     if address is None:
         with closing(FolderLock(site.data)):
             return migrate_sqlite(site.data / DATABASE)
@@ -107,7 +107,7 @@ def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool
     return migrate(address, break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
 
 
-def _postgres_address(site: Site) -> PostgresAddress | None:
+def database_of(site: Site) -> PostgresAddress | None:
     """Return the address of the site's PostgreSQL database, None if it uses SQLite. Raises SettingsError."""
     if site.database.url is None:
         return None

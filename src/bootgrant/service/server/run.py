@@ -18,8 +18,11 @@ import uvloop
 
 from bootgrant.asgi import App
 from bootgrant.asgi.client_address import AllowedNetworks
+from bootgrant.asgi.observing import RequestCounts
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.worker_process import end_workers
+from bootgrant.machine_plane.waiting import WAITS
+from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.certificates.challenges import ChallengeApp
 from bootgrant.service.certificates.served import ServedCertificate
@@ -31,7 +34,9 @@ from bootgrant.service.parts.database import check_database, open_database
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import PatientProtocol, protocol_with
 from bootgrant.service.parts.open_polls import OpenPolls
+from bootgrant.service.parts.seen_file import SeenInFolder
 from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
+from bootgrant.service.parts.waiting import build_waiting
 from bootgrant.service.server.accepting import Acceptor
 from bootgrant.service.server.chores import Chores
 from bootgrant.service.server.listening import Inherited, inherited, wider_than
@@ -43,6 +48,7 @@ from bootgrant.service.supervisor.places import BACKLOG, Tcp, Unix
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.sources.programs import end_programs
 from bootgrant.store.database import Database
+from bootgrant.workflows.record.last_seen import EVERY, LastSeen
 
 log = logging.getLogger("bootgrant")
 _FIRST_READ = 5.0
@@ -142,6 +148,8 @@ async def _open_and_serve(
 
     # The lock of the database prevents a second server from replacing the sockets of this one.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
+        last_seen = LastSeen(database.epochs, SeenInFolder(site.data), SystemClock())
+        await last_seen.begin()
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(listener(taken.public, "listen", Tcp(*site.listen)))
             pages = None
@@ -152,20 +160,31 @@ async def _open_and_serve(
             if site.tls.needs_http:
                 challenges = stack.enter_context(supervisor.listener(Tcp(*site.tls.acme.http_listen)))
             listeners = _Listeners(public, pages, admin, challenges)
-            await _serve(site, database, listeners, tls, supervisor, ready, polls)
+            if last_seen.lost is None:
+                await _serve(site, database, last_seen, listeners, tls, supervisor, ready, polls)
+            else:
+                await _wait(site, database, last_seen, listeners, tls, supervisor, ready)
 
 
 async def _serve(
     site: Site,
     database: Database,
+    last_seen: LastSeen,
     listeners: _Listeners,
     tls: ServerTls | None,
     supervisor: SupervisorChannel,
     ready: Callable[[], None],
     polls: OpenPolls,
 ) -> None:
-    own = tls.chores if tls else []
+    async def look() -> None:
+        await last_seen.step()
+        if last_seen.lost is not None:
+            log.error("stopping: %s", WAITS)
+            stop()
+
+    own = [Chore("last seen of the database", look, every(EVERY)), *(tls.chores if tls else [])]
     clock = SystemClock()
+    database.call_after_taking_away(last_seen.after_taking_away)
     files = FileLimits(_raised_file_limit())
     built = build(site, database, code_key(site.code_key_path), files.held, clock, SystemEntropy(), own)
     built.admission.add_all(await database.grants.pending_grants(clock.now(), site.limits.pending))
@@ -203,6 +222,60 @@ async def _serve(
         await built.push.stop()
     await end_streams(built.streams)
     await _last_records(built.decisions)
+    await last_seen.after_taking_away()
+    if last_seen.lost is not None:
+        supervisor.refuse(WAITS)
+
+
+async def _wait(
+    site: Site,
+    database: Database,
+    last_seen: LastSeen,
+    listeners: _Listeners,
+    tls: ServerTls | None,
+    supervisor: SupervisorChannel,
+    ready: Callable[[], None],
+) -> None:
+    """Let machines and people wait until an admin has accepted the older database, or it is a newer one again."""
+
+    def stop() -> None:
+        for server, _ in served:
+            server.should_exit = True
+
+    def finish() -> None:
+        log.info("the database was accepted, or is the newer one again: starting the server")
+        is_over.set()
+        stop()
+
+    log.error("%s", WAITS)
+    is_over = asyncio.Event()
+    waiting = build_waiting(site, database, last_seen, SystemClock(), finish)
+    files = FileLimits(_raised_file_limit())
+    proxies, counts = AllowedNetworks(site.networks.trusted_proxies), RequestCounts()
+    shared = Connections(files.connections, files.per_address, proxies, counts)
+    own = Connections(files.admin, files.admin, AllowedNetworks(()), counts)
+    served = [
+        (_server(waiting.public, tls, shared, _hsts(site, site.public_url)), listeners.public),
+        (_server(waiting.admin, None, own, []), listeners.admin),
+    ]
+    if listeners.pages is not None:
+        served.append((_server(waiting.pages, tls, shared, _hsts(site, site.operators_url)), listeners.pages))
+    served += _challenges(site, listeners, tls, shared)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    supervisor.watch(loop, stop)
+    chores = Chores([waiting.chore, *(tls.chores if tls else [])])
+    chores.start()
+    running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
+    for server, _ in served:
+        await server.answering.wait()
+    ready()
+    supervisor.serving(control_socket(site.data))
+    await asyncio.gather(*running)
+    await chores.stop()
+    if is_over.is_set():
+        supervisor.refuse("the older database was accepted, or is the newer one again")
 
 
 def _servers(
@@ -226,10 +299,15 @@ def _servers(
     ]
     if listeners.pages is not None:
         served.append((_server(built.pages, tls, shared, _hsts(site, site.operators_url)), listeners.pages))
-    if listeners.challenges is not None and tls is not None:
-        app = ChallengeApp(tls.answers.tokens, site.public_url)
-        served.append((_server(app, None, shared, []), listeners.challenges))
-    return served
+    return served + _challenges(site, listeners, tls, shared)
+
+
+def _challenges(
+    site: Site, listeners: _Listeners, tls: ServerTls | None, shared: Connections
+) -> list[tuple[_Server, socket.socket]]:
+    if listeners.challenges is None or tls is None:
+        return []
+    return [(_server(ChallengeApp(tls.answers.tokens, site.public_url), None, shared, []), listeners.challenges)]
 
 
 async def _last_records(decisions: Decisions) -> None:

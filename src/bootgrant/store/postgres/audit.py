@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from bootgrant.approval.audit import AuditEvent, Head, chain
+from bootgrant.approval.epoch import TAKES_AWAY
 from bootgrant.store.audit_rows import AUDIT, AuditReader, audit_row
 from bootgrant.store.delivery_rows import PUT_DELIVERY, delivery_rows
-from bootgrant.store.postgres.connections import Connection, Connections, transaction
+from bootgrant.store.postgres.connections import Connection, Connections, NotingConnection, transaction
 from bootgrant.store.postgres.rows import escaped, marked
 from bootgrant.store.rows import insert_into
 
@@ -38,6 +39,8 @@ async def append_events(connection: Connection, events: Iterable[AuditEvent]) ->
         await connection.cursor().executemany(_DELIVERED, [tuple(map(escaped, row)) for row in deliveries])
     last = Head(records[-1].seq, records[-1].digest)
     await connection.execute(_MOVE, (last.seq, last.digest))
+    if isinstance(connection, NotingConnection) and any(record.event.kind in TAKES_AWAY for record in records):
+        connection.took_away = True
     return last
 
 

@@ -105,14 +105,27 @@ class OutcomeUnknown(StoreUnavailable):
     """The connection broke before the answer to a write arrived, so the write may have been made."""
 
 
+class NotingConnection(AsyncConnection[Row]):
+    """``took_away``: the current work, or the last one, appended an audit record that takes rights away."""
+
+    took_away = False
+
+
+async def _nothing() -> None:
+    """What follows such a commit if nobody wants to know."""
+
+
 class Connections:
     """A pool of at most ``most`` connections."""
 
     def __init__(self, address: PostgresAddress, most: int) -> None:
         self._address = address
         self.counts = StoreCounts()
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+        self.after_taking_away: Callable[[], Awaitable[None]] = _nothing
+        """Called after work that took rights away, before its caller is answered. Never raises."""
+        self._pool: AsyncConnectionPool[NotingConnection] = AsyncConnectionPool(
             "",
+            connection_class=NotingConnection,
             kwargs=self._parameters,
             min_size=1,
             max_size=most,
@@ -159,13 +172,24 @@ class Connections:
         ``look_first`` is for writes that must not be made twice: a broken connection then raises OutcomeUnknown. Raises
         StoreUnavailable for every other failure of the database, but leaves violated constraints to the caller.
         """
-        began = asyncio.get_running_loop().time()
+        began, took_away = asyncio.get_running_loop().time(), False
+
+        async def noting(connection: Connection) -> T:
+            nonlocal took_away
+            if isinstance(connection, NotingConnection):
+                connection.took_away = False
+            done = await work(connection)
+            took_away = isinstance(connection, NotingConnection) and connection.took_away
+            return done
+
         try:
-            outcome = await self._until(began + PATIENCE, work, look_first=look_first)
+            outcome = await self._until(began + PATIENCE, noting, look_first=look_first)
         except StoreUnavailable:
             self.counts.failures += 1
             raise
         self.counts.transactions.add(asyncio.get_running_loop().time() - began)
+        if took_away:
+            await self.after_taking_away()
         return outcome
 
     async def _until(self, until: float, work: Callable[[Connection], Awaitable[T]], *, look_first: bool) -> T:

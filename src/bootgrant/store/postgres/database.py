@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.database import Database
+from bootgrant.store.epoch_rows import EpochRows
 from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
@@ -30,16 +31,21 @@ class PostgresDatabase(Database):
     """The stores on PostgreSQL."""
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
-        self.keep_in(PostgresRows(connections))
+        rows = PostgresRows(connections)
+        self.keep_in(rows)
         self._connections = connections
         self._news = news
         self.chores = news.chores
         self.grants = PostgresGrantStore(connections, watching, news)
         self.counts = connections.counts
         self.outbox = PostgresOutbox(connections)
-        self.audit = PostgresAuditLog(connections)
+        self.audit = audit = PostgresAuditLog(connections)
+        self.epochs = EpochRows(rows, audit)
 
     kind = "postgresql"
+
+    def call_after_taking_away(self, look: Callable[[], Awaitable[None]]) -> None:
+        self._connections.after_taking_away = look
 
     async def servers(self) -> int | None:
         """Count the connections that listen: each server has one. They are unknown where nothing listens."""

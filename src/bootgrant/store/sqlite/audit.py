@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bootgrant.approval.audit import AuditEvent, Head, chain
+from bootgrant.approval.epoch import TAKES_AWAY
 from bootgrant.store.audit_rows import AUDIT, AuditReader, audit_row
 from bootgrant.store.delivery_rows import PUT_DELIVERY, delivery_rows
 from bootgrant.store.rows import insert_into
-from bootgrant.store.sqlite.file import SqliteFile
+from bootgrant.store.sqlite.file import NotingConnection, SqliteFile
 
 _INSERT: Final = insert_into("audit", AUDIT)
 _HEAD: Final = "SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1"
@@ -25,6 +26,8 @@ def append_events(connection: sqlite3.Connection, events: Iterable[AuditEvent]) 
     connection.executemany(_INSERT, map(audit_row, records))
     if deliveries := delivery_rows(records):
         connection.executemany(PUT_DELIVERY, deliveries)
+    if isinstance(connection, NotingConnection) and any(record.event.kind in TAKES_AWAY for record in records):
+        connection.took_away = True
     return Head(records[-1].seq, records[-1].digest) if records else head
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Final
 
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.database import Database
+from bootgrant.store.epoch_rows import EpochRows
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
@@ -44,11 +45,16 @@ class SqliteDatabase(Database):
         index = GrantIndex()
         for grant in journal.live_grants(now):
             index.put(grant)
-        self.keep_in(SqliteRows(self.file))
+        rows = SqliteRows(self.file)
+        self.keep_in(rows)
         self.counts = self.file.counts
         self.grants = GrantBook(index, journal, self.counts)
         self.outbox = SqliteOutbox(self.file)
-        self.audit = SqliteAuditLog(self.file)
+        self.audit = audit = SqliteAuditLog(self.file)
+        self.epochs = EpochRows(rows, audit)
+
+    def call_after_taking_away(self, look: Callable[[], Awaitable[None]]) -> None:
+        self.file.after_taking_away = look
 
     def close(self) -> None:
         self.file.close()

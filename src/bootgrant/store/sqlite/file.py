@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,16 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
 
+class NotingConnection(sqlite3.Connection):
+    """``took_away``: the current transaction, or the last one, appended an audit record that takes rights away."""
+
+    took_away = False
+
+
+async def _nothing() -> None:
+    """What follows such a commit if nobody wants to know."""
+
+
 class SqliteFile:
     """The opened file. Used from one event loop at a time. Raises StoreUnavailable when it cannot be opened."""
 
@@ -33,6 +43,8 @@ class SqliteFile:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
         self._commits: GroupCommit[Work, Any] = GroupCommit(self._transaction)
         self.counts = StoreCounts()
+        self.after_taking_away: Callable[[], Awaitable[None]] = _nothing
+        """Called after a commit that took rights away, before its callers are answered. Never raises."""
 
     def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT. Raises StoreUnavailable."""
@@ -58,6 +70,7 @@ class SqliteFile:
     async def _transaction(self, group: Sequence[Work]) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        self._writing.took_away = False
         try:
             self._writing.execute("BEGIN IMMEDIATE")
             outcomes = [self._savepoint(work) for work in group]
@@ -69,6 +82,8 @@ class SqliteFile:
             # Returned, not raised: work that arrived meanwhile is still tried.
             return [_unavailable(error) for _ in group]
         self.counts.transactions.add(loop.time() - began)
+        if self._writing.took_away:
+            await self.after_taking_away()
         return outcomes
 
     def _savepoint(self, work: Work) -> Any:
@@ -93,9 +108,11 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     return unavailable
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> NotingConnection:
     # Each connection is used by one thread at a time: the event loop's or the committing one.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=64, factory=NotingConnection
+    )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
