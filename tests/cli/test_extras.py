@@ -56,6 +56,16 @@ def test_completion_and_kernel_parameters_need_no_extra(base: FewPackages) -> No
     )
 
 
+def test_acquire_does_not_look_at_the_extras(base: FewPackages) -> None:
+    """A machine that boots does not wait for what only other commands need."""
+    words = "import sys\nfrom bootgrant.cli import CommandParser, fill\nfill(CommandParser('x'), 'acquire')"
+    loaded = base.python("-c", f"{words}\nprint(*sys.modules)").stdout.split()
+    assert "bootgrant.cli.acquire" in loaded
+    assert not [
+        name for name in loaded if name.startswith(("bootgrant.extras", "bootgrant.cli.install", "httpx2", "yaml"))
+    ]
+
+
 def test_doctor_and_remote_commands_get_as_far_as_the_network_without_any_extra(
     base: FewPackages, tmp_path: Path
 ) -> None:

@@ -94,8 +94,12 @@ class Site:
 
     host: Host
     extra: str
-    config: str
+    folder: str
     url: str
+
+    @property
+    def config(self) -> str:
+        return f"{self.folder}/bootgrant.toml"
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.host.run(*words, "--config", self.config, extra=self.extra)
@@ -110,7 +114,8 @@ class Site:
 @contextmanager
 def serving(host: Host, extra: str, *flags: str) -> Iterator[Site]:
     """Make a site with `init`, and serve it."""
-    port, folder = free_port(), f"/srv/{extra}"
+    port = free_port()
+    folder = f"/srv/{port}"
     url = f"http://127.0.0.1:{port}"
     host.run("init", folder, "--public-url", url, "--listen", f"127.0.0.1:{port}", *flags, extra=extra)
     place = host.root.folder / folder.lstrip("/")
@@ -124,7 +129,7 @@ def serving(host: Host, extra: str, *flags: str) -> Iterator[Site]:
         while f"serving {url}" not in (log or [""])[-1]:
             log.append(server.stdout.readline())
             assert log[-1], log
-        yield Site(host, extra, f"{folder}/bootgrant.toml", url)
+        yield Site(host, extra, folder, url)
     finally:
         server.kill()
         server.communicate(timeout=30)
@@ -134,9 +139,9 @@ def delivered(site: Site) -> bytes:
     """A machine and a person with a laptop, both without an extra, go through. Return the machine's configuration."""
     host, there = site.host, ("--server", site.url, "--token-file", site.token())
     line = host.run("kernel-args", "--url", site.url).stdout.strip()
-    mac = "52:54:00:00:00:01"
+    mac, output = "52:54:00:00:00:01", f"{site.folder}/{UUID}.yaml"
     variables = ("--set", f"uuid={UUID}", "--set", f"mac={mac}")
-    machine = host.root.start(host.program(), "acquire", "--cmdline", line, *variables, "--output", "/tmp/machine.yaml")
+    machine = host.root.start(host.program(), "acquire", "--cmdline", line, *variables, "--output", output)
     try:
         codes: list[str] = []
 
@@ -151,7 +156,7 @@ def delivered(site: Site) -> bytes:
     finally:
         machine.kill()
         machine.communicate()
-    return (host.root.folder / "tmp/machine.yaml").read_bytes()
+    return (host.root.folder / output.lstrip("/")).read_bytes()
 
 
 def test_the_same_source_is_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
@@ -172,7 +177,7 @@ def test_a_laptop_without_the_server_explains_how_to_get_it(host: Host) -> None:
     done = host.run("serve", check=False)
     assert done.returncode == 1
     advice = done.stderr.partition("run `")[2].rstrip("`\n")
-    assert advice == f"/opt/base/bin/python3 -m pip install 'bootgrant[server] @ file://{host.wheel}'"
+    assert advice == f"/opt/base/bin/python -m pip install 'bootgrant[server] @ file://{host.wheel}'"
 
 
 def test_the_server_a_laptop_and_a_machine_are_the_whole_journey(host: Host) -> None:
@@ -213,12 +218,13 @@ def test_uv_installs_it_as_a_tool(host: Host) -> None:
     root.run("python3", "-m", "venv", "/opt/uv")
     root.run("/opt/uv/bin/pip", "install", "--quiet", "--no-compile", "--require-hashes", "-r", "/tmp/lock.txt")
     flags = ("--constraints", CONSTRAINTS, "--python", "/usr/bin/python3")
-    root.run("/opt/uv/bin/uv", "tool", "install", *flags, host.requirement())
+    trust = "/etc/ssl/certs/ca-certificates.crt"
+    root.run("/opt/uv/bin/uv", "tool", "install", *flags, host.requirement(), SSL_CERT_FILE=trust)
     program = "/root/.local/bin/bootgrant"
     missing = root.run(program, "serve", check=False)
     advice = missing.stderr.partition("run `")[2].rstrip("`\n")
     assert advice == f"uv tool install '{host.requirement('server')}'"
-    root.run("sh", "-euc", f"PATH=/opt/uv/bin:$PATH; {advice} {' '.join(flags)}")
+    root.run("sh", "-euc", f"PATH=/opt/uv/bin:$PATH; {advice} {' '.join(flags)}", SSL_CERT_FILE=trust)
     assert "From the approval to the configuration" in root.run(program, "demo", "--auto").stdout
 
 
