@@ -132,6 +132,7 @@ async def test_another_server_that_was_accepted_continues_in_the_new_epoch() -> 
 async def test_a_damaged_file_needs_an_admin() -> None:
     database, file = MemoryDatabase(), MemoryFile(problem="it is damaged")
     assert (await following(database, file)).lost is not None
+    assert [seen.marked_at for seen in file.written] == [FakeClock().now()]
 
 
 def test_the_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ class AcceptOlder:
             *await self._void_the_rest(),
         ]
         losses = await self._losses()
-        now = self.clock.now()
+        # A clock that was set back must not make an acceptance older than what it accepts.
+        now = max(self.clock.now(), *(loss.seen.marked_at or 0.0 for loss, _ in losses), self.seen.marked_at or 0.0)
         epoch = 1 + max([recorded.epoch for _, recorded in losses] + [loss.seen.epoch for loss, _ in losses], default=1)
         covered: dict[int, int] = {}
         for seen in [self.seen, *(loss.seen for loss, _ in losses)]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -35,6 +36,7 @@ class LastSeen:
     _done: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _is_begun: bool = False
+    _is_new: bool = True
 
     async def begin(self) -> None:
         """Read the file and compare the database with it; a site without a file gets one. Raises StoreUnavailable."""
@@ -44,9 +46,15 @@ class LastSeen:
         except SeenUnreadable as error:
             log.error("%s: an admin has to accept the database as it is", error)  # noqa: TRY400
             found = Seen(marked_at=self.clock.now())
+            with suppress(OSError):
+                # Otherwise the next start would mark it again, after it was accepted.
+                await asyncio.to_thread(self.file.write, found)
         self._is_begun = found is not None
         self.seen = found or Seen()
-        await self.after_taking_away()
+        try:
+            await self.step()
+        except OSError as error:
+            log.error("what this server has seen could not be written: %s", error)  # noqa: TRY400
 
     async def after_taking_away(self) -> None:
         """Write what is new in the database. A failure is logged, and the chore tries again."""
@@ -66,8 +74,9 @@ class LastSeen:
     async def step(self) -> None:
         """The same as a chore. Raises OSError and StoreUnavailable."""
         async with self._turn:
-            if not self._is_begun or await self.store.newest() != self.seen.head:
+            if self._is_new or await self.store.newest() != self.seen.head:
                 await self._advance()
+                self._is_new = False
 
     async def _advance(self) -> None:
         recorded = await self.store.recorded(self.seen)
