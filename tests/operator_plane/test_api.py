@@ -319,6 +319,22 @@ async def test_a_token_can_create_and_revoke_tokens(office: Office) -> None:
         await json_of(await client.get("/api/v1/whoami"), 401)
 
 
+async def test_the_audit_is_followed_from_a_record_and_has_a_head(office: Office) -> None:
+    reasons = [f"no. {number}" for number in range(4)]
+    events = [AuditEvent(NOW, AuditKind.DENIED, "ana", reason=reason) for reason in reasons]
+    async with await program(office) as client:
+        await office.site.database.audit.append([*events, AuditEvent(NOW, AuditKind.APPROVED, "ana")])
+        end = await json_of(await client.get("/api/v1/audit/head"))
+        begin = end["seq"] - 5
+        first = await json_of(await client.get("/api/v1/audit", params={"after": begin, "limit": 3}))
+        more = await json_of(await client.get("/api/v1/audit", params={"after": first["next"], "kind": "denied"}))
+        none = await json_of(await client.get("/api/v1/audit", params={"after": more["next"]}))
+    assert [event["reason"] for event in first["events"]] == reasons[:3]
+    assert [event["reason"] for event in more["events"]] == reasons[3:]
+    assert (none["events"], none["next"], end["seq"]) == ([], end["seq"], begin + 5)
+    assert end["head"] == f"{end['seq']}:{end['hash']}" == str(await office.site.database.audit.head())
+
+
 async def test_the_audit_is_listed_newest_first_with_filters(office: Office) -> None:
     office.configure()
     grant, code = await office.machine()

@@ -137,6 +137,7 @@ WHO: Final = {
     "POST /api/v1/arm": DECIDERS,
     "POST /api/v1/disarm": DECIDERS,
     "GET /api/v1/audit": EVERY_ROLE,
+    "GET /api/v1/audit/head": EVERY_ROLE,
     "POST /api/v1/undo": ADMINS,
     "GET /api/v1/operators": AUDITORS_AND_ADMINS,
     "POST /api/v1/operators": ADMINS,

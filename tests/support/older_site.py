@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tarfile
 from collections.abc import AsyncIterator
@@ -24,6 +25,12 @@ from support.postgres_cluster import Cluster
 from support.site import Running
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+VERSIONS = ("546e06e", "7a656c6", "8bea724")
+"""The fixtures, oldest first. The first three versions have no tag: the commit names them."""
+IS_WHOLE = os.environ.get("PACKAGING_TEST") == "1"
+"""Whether this is `make test-packaging`, which tests upgrades from all of them. `make test` takes two."""
+TESTED = [(version, kind) for version in VERSIONS for kind in ("sqlite", "postgres")]
+TESTED = TESTED if IS_WHOLE else [TESTED[0], TESTED[-1]]
 
 
 @dataclass(slots=True)
@@ -83,8 +90,9 @@ def older_site(version: str, kind: str, folder: Path, cluster: Cluster | None = 
     with tarfile.open(made / f"{kind}.tar.gz") as packed:
         packed.extractall(folder, filter="data")
     config = folder / "bootgrant.toml"
-    # The older version did not check configurations as Talos does, and served these without a certificate.
-    _add_certificate(folder / "machines")
+    if version == VERSIONS[0]:
+        # It did not check configurations as Talos does, and served these without a certificate.
+        _add_certificate(folder / "machines")
     if cluster is not None:
         name = cluster.create()
         with psycopg.connect(cluster.url(name), autocommit=True) as connection:

@@ -28,7 +28,9 @@ def own_site(place: Path, *words: str) -> Iterator[Served]:
     usual = ("--public-url", url, "--listen", f"127.0.0.1:{port}", "--operator", "ana")
     made = json.loads(run("init", str(folder), "--tls", "own", *usual, *words, "--json"))
     found = Served(
-        folder, NewSite(Path(made["config"]), "ana", Secret(made["password"]), made["authority_sha256"]), url=url
+        folder,
+        NewSite(Path(made["config"]), folder / "machines", "ana", Secret(made["password"]), made["authority_sha256"]),
+        url=url,
     )
     (found.machines / f"{UUID}.yaml").write_text(CONFIG)
     try:

@@ -124,7 +124,9 @@ class Served:
         already = len(_SERVING.findall(self.log)) if (self.folder / "serve.log").exists() else 0
         self.launch()
         wait_until(
-            lambda: len(_SERVING.findall(self.log)) > already or self.process.poll() is not None, "the server serves"
+            lambda: len(_SERVING.findall(self.log)) > already or self.process.poll() is not None,
+            "the server serves",
+            90,
         )
         assert self.process.poll() is None, self.log
 
