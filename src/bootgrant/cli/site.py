@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from bootgrant.service.server.supervised import SupervisorChannel
 
 _RELOAD_SECONDS: Final = 180.0
+_WRITTEN_BY_INIT: Final = ("--public-url", "--listen", "--database-url", "--database-password-file")
 _NO_LAST_ANSWERS: Final = (
     "no process could be started that answers for this server if it is killed (%s): a machine whose poll it is just "
     "answering may then show a new code"
@@ -48,7 +48,14 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument(
+        "folder", nargs="?", metavar="DIR", type=Path, help="the working folder; created if it does not exist"
+    )
+    place.add_argument(
+        "--config", type=Path, metavar="FILE",
+        help="use the settings in FILE, as the Debian package installs them: make only their data and the operator",
+    )  # fmt: skip
     parser.add_argument(
         "--public-url", default="http://127.0.0.1:8080", metavar="URL",
         help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
@@ -74,7 +81,9 @@ def _init(args: argparse.Namespace) -> int:
     """Create a working folder for a server: settings, keys, one operator, and example machine configurations."""
     from bootgrant.service.commands.init_site import init_site
 
-    operator = args.operator or getpass.getuser()
+    operator = args.operator or user_here()
+    if args.config:
+        return _init_existing(args, operator)
     made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
     machines = made.config.parent / "machines" / "machines.yaml"
     text = (
@@ -85,6 +94,25 @@ def _init(args: argparse.Namespace) -> int:
         f"  bootgrant serve --config {made.config}"
     )
     answer = {"config": str(made.config), "operator": made.operator, "password": made.password.reveal()}
+    return show(answer, text, as_json=args.json)
+
+
+def _init_existing(args: argparse.Namespace, operator: str) -> int:
+    from bootgrant.service.commands.init_site import init_data
+    from bootgrant.service.settings.site import load_site
+
+    written = [word for word in args.words if word.partition("=")[0] in _WRITTEN_BY_INIT]
+    if written:
+        raise Refused("usage", f"{written[0].partition('=')[0]} cannot be used with --config: edit {args.config}")
+    site = load_site(args.config, os.environ)
+    password = init_data(site, operator, user_here())
+    text = (
+        f"made {site.data}\n"
+        f"sign in as {operator} with the password {password.reveal()} (shown once: keep it now)\n"
+        f"put the configurations of your machines in {site.machines}, then run:\n"
+        f"  bootgrant check --config {args.config}"
+    )
+    answer = {"config": str(args.config), "operator": operator, "password": password.reveal()}
     return show(answer, text, as_json=args.json)
 
 

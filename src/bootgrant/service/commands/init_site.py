@@ -49,23 +49,32 @@ def init_site(
     config = folder / "bootgrant.toml"
     if config.exists():
         raise SettingsError(f"{config} already exists: nothing was changed")
-    password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
         site = load_site(config)
         site.machines.mkdir(mode=0o700, exist_ok=True)
         _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
-        prepare_data_folder(site.data)
-        code_key(site.code_key_path)
-        migrate_database(site)
-        asyncio.run(_add_operator(site, operator, password, user))
+        password = init_data(site, operator, user)
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
     except (SettingsError, StoreUnavailable):
         config.unlink()
         raise
     return NewSite(config, operator, password)
+
+
+def init_data(site: Site, operator: str, user: str = "") -> Secret:
+    """Make the data of a site: the folder, the code key, the database, and ``operator``. Return their password.
+
+    ``user`` is as for ``init_site``. Raises StoreUnavailable, and SettingsError if there is an operator of this name.
+    """
+    password = generated_password(SystemEntropy())
+    prepare_data_folder(site.data)
+    code_key(site.code_key_path)
+    migrate_database(site)
+    asyncio.run(_add_operator(site, operator, password, user))
+    return password
 
 
 def _copy(source: Traversable, folder: Path) -> None:
