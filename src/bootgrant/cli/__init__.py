@@ -20,7 +20,7 @@ from bootgrant.cli.statuses import CLOSED_OUTPUT, INTERRUPTED, USAGE
 
 SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
-    "init": ("site", "create a working folder for a server: settings, keys, an operator, an example"),
+    "init": ("init", "create a working folder for a server: settings, keys, an operator, an example"),
     "serve": ("site", "run the server: device authorization, approval pages, configurations"),
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "tls": ("tls", 'show, make, or replace the certificate authority of a site (tls.mode = "own")'),
@@ -77,6 +77,9 @@ EXTRAS: Final[Mapping[str, str]] = {
     "reload": "server",
     "migrate": "server",
     "notify": "server",
+    "tls": "server",
+    "backup": "server",
+    "restore": "server",
     "check": "server",
     "render": "server",
     "export": "server",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bootgrant.cli.arguments import add_config_argument, add_json_argument
 from bootgrant.cli.client.asking import ask_here
-from bootgrant.cli.output import Json, Refused, day, printable, reporting, show
+from bootgrant.cli.output import Json, Refused, day, printable, show, site_reporting
 
 if TYPE_CHECKING:
     from bootgrant.service.commands.archive import Manifest
@@ -24,20 +24,14 @@ _SHOWN: Final = 50
 def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     @wraps(run)
     def checked(args: argparse.Namespace) -> int:
-        from bootgrant.ports.grants import StoreUnavailable
         from bootgrant.service.commands.archive import BadArchive
-        from bootgrant.service.settings.site import SettingsError
 
         try:
             return run(args)
         except BadArchive as error:
             raise Refused("bad_backup", str(error)) from error
-        except SettingsError as error:
-            raise Refused("no_site", str(error)) from error
-        except StoreUnavailable as error:
-            raise Refused("store_unavailable", str(error)) from error
 
-    return reporting(checked)
+    return site_reporting(checked)
 
 
 def _add_backup(parser: argparse.ArgumentParser) -> None:

@@ -53,6 +53,24 @@ def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
     return reported
 
 
+def site_reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Make a command report what is wrong with the settings or the database, with exit status 1."""
+
+    @wraps(run)
+    def checked(args: argparse.Namespace) -> int:
+        from bootgrant.ports.grants import StoreUnavailable
+        from bootgrant.service.settings.site import SettingsError
+
+        try:
+            return run(args)
+        except SettingsError as error:
+            raise Refused("no_site", str(error)) from error
+        except StoreUnavailable as error:
+            raise Refused("store_unavailable", str(error)) from error
+
+    return reporting(checked)
+
+
 def printable(text: str) -> str:
     """Escape a stranger's text to plain ASCII, so that it cannot control a terminal."""
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)

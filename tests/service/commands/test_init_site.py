@@ -81,6 +81,26 @@ def test_an_existing_site_is_not_changed(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_settings_that_are_written_already_get_their_data_and_an_operator(tmp_path: Path) -> None:
+    config = tmp_path / "etc/bootgrant.toml"
+    config.parent.mkdir()
+    config.write_text(
+        f'public_url = "https://boot.example"\ndata = "{tmp_path}/data"\nmachines = "{tmp_path}/machines"\n'
+    )
+    made = run("init", "--config", str(config), "--operator", "ana")
+    assert f"made {tmp_path}/data\nsign in as ana with the password " in made.stdout
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "data", *(tmp_path / "data").iterdir())} == {0}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "etc"]
+    again = run("init", "--config", str(config), "--operator", "ana")
+    assert (again.returncode, "ana is already an operator" in again.stderr) == (1, True)
+
+
+def test_settings_that_are_written_already_are_not_given_again(tmp_path: Path) -> None:
+    both = run("init", "--config", str(tmp_path / "bootgrant.toml"), "--listen=127.0.0.1:1")
+    assert (both.returncode, "--listen cannot be used with --config: edit " in both.stderr) == (2, True)
+    assert run("init").returncode == run("init", str(tmp_path), "--config", "bootgrant.toml").returncode == 2
+
+
 def test_an_invalid_url_leaves_no_unfinished_site(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not the URL"):
         init_site(tmp_path / "site", "boot.example", "127.0.0.1:8080", "ana")

@@ -61,7 +61,6 @@ def init_site(
     config = folder / "bootgrant.toml"
     if config.exists():
         raise SettingsError(f"{config} already exists: nothing was changed")
-    password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ours = {"public_url": public_url, "listen": listen, "insecure_http": "false"}
@@ -70,12 +69,7 @@ def init_site(
         site.machines.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not any(site.machines.iterdir()):
             _copy(resources.files("bootgrant.service.commands") / "example_machines", site.machines)
-        prepare_data_folder(site.data)
-        key = code_key(site.code_key_path)
-        if site.tls.mode is TlsMode.OWN:
-            own_authority(site, key).create(SystemClock().now())
-        migrate_database(site)
-        asyncio.run(_add_operator(site, operator, password, user))
+        password = init_data(site, operator, user)
     except OSError as error:
         with contextlib.suppress(OSError):
             config.unlink()
@@ -86,6 +80,21 @@ def init_site(
         raise
     authority = next((each.fingerprint for each in authorities(site)), "")
     return NewSite(config, site.machines, operator, password, authority)
+
+
+def init_data(site: Site, operator: str, user: str = "") -> Secret:
+    """Make the data of a site: the folder, the code key, the database, and ``operator``. Return their password.
+
+    ``user`` is as for ``init_site``. Raises StoreUnavailable, and SettingsError if there is an operator of this name.
+    """
+    password = generated_password(SystemEntropy())
+    prepare_data_folder(site.data)
+    key = code_key(site.code_key_path)
+    if site.tls.mode is TlsMode.OWN:
+        own_authority(site, key).create(SystemClock().now())
+    migrate_database(site)
+    asyncio.run(_add_operator(site, operator, password, user))
+    return password
 
 
 def _copy(source: Traversable, folder: Path) -> None:
