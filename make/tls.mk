@@ -1,7 +1,14 @@
 # Pebble, a small ACME server for tests, and its DNS server: certificates by ACME are tried at them (docs/https.md).
 PEBBLE := github.com/letsencrypt/pebble/v2/cmd
 
-test-packaging: $(ORACLE)/pebble
+.PHONY: tls-packages
+
+test-packaging: $(ORACLE)/pebble tls-packages
+
+# Chromium and what installs an authority for it.
+tls-packages:
+	@tools/debian_packages.sh tests/debian-packages.txt
+	@tools/debian_packages.sh tests/packaging_real/debian-packages.txt
 
 $(ORACLE)/pebble: tools/pebble/go.mod tools/pebble/go.sum $(ORACLE)/.stamp
 	@echo "building $@ …"

@@ -11,35 +11,15 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bootgrant.service.commands.init_site import NewSite
-from bootgrant.wire.secret import Secret
 from support.grants import MAC, UUID
-from support.site import CONFIG, Machine, Served, acquiring, bootgrant, clean_environment, free_port, wait_until
-
-
-def run(*words: str) -> str:
-    done = subprocess.run(bootgrant(*words), capture_output=True, text=True, env=clean_environment(), timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from support.own_site import own_site, run
+from support.site import CONFIG, Machine, Served, acquiring, bootgrant, clean_environment, wait_until
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
-    """A site made by the command, with its server."""
-    port = free_port()
-    url, folder = f"https://localhost:{port}", tmp_path / "site"
-    words = ("--public-url", url, "--listen", f"127.0.0.1:{port}", "--operator", "ana")
-    made = json.loads(run("init", str(folder), "--tls", "own", *words, "--json"))
-    found = Served(
-        folder, NewSite(Path(made["config"]), "ana", Secret(made["password"]), made["authority_sha256"]), url=url
-    )
-    (found.machines / f"{UUID}.yaml").write_text(CONFIG)
-    try:
-        found.start()
+    with own_site(tmp_path) as found:
         yield found
-    finally:
-        if found.process.poll() is None:
-            found.kill()
 
 
 def config(site: Served) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import httpx2
@@ -68,12 +68,30 @@ class InProcess(Running):
     database: SqliteDatabase
 
 
+class QuietSite(Site):
+    """A site whose pages have no warning about plain HTTP, as they look where people reach them by HTTPS."""
+
+    __slots__ = ()
+
+    @property
+    def plain_http(self) -> tuple[str, ...]:
+        return ()
+
+
 @contextmanager
-def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None) -> Iterator[InProcess]:
-    """``settings`` are lines of bootgrant.toml."""
+def site_in_process(
+    folder: Path,
+    *settings: str,
+    clock: FakeClock | None = None,
+    warns: bool = False,
+    url: str = "http://boot.example:8080",
+) -> Iterator[InProcess]:
+    """``settings`` are lines of bootgrant.toml. ``warns``: with the warning about plain HTTP on every page."""
     config = folder / "bootgrant.toml"
-    config.write_text("\n".join(['public_url = "http://boot.example:8080"', *settings]))
+    config.write_text("\n".join([f'public_url = "{url}"', *settings]))
     site = load_site(config)
+    if not warns:
+        site = QuietSite(**{each.name: getattr(site, each.name) for each in fields(site)})
     site.data.mkdir()
     put_new_database(site.data)
     site.machines.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from bootgrant.approval.operators import Actor
 from bootgrant.operator_plane.permissions import Permission, is_allowed
@@ -38,12 +38,12 @@ _SHADES: Final = {
 class Look:
     """The name and the colour of a site, for the header and the title of every page.
 
-    ``is_plain_http``: others on the network can read the pages, so every page has a warning.
+    ``plain_http`` is who uses plain HTTP, so that every page warns: people, or only machines.
     """
 
     name: str
     colour: Colour = Colour.TEAL
-    is_plain_http: bool = False
+    plain_http: Literal["", "people", "machines"] = ""
 
 
 class Link(NamedTuple):

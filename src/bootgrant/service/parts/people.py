@@ -102,7 +102,7 @@ def people_plane(
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
         status=status,
-        look=Look(site.name, site.site.colour, bool(site.plain_http)),
+        look=_look(site),
         manage=manage_operators(database, tokens),
         machines=Machines(decisions.assign, database.deliveries),
         push=push,
@@ -111,6 +111,12 @@ def people_plane(
         rules=site.approval_rules(),
         token_providers=_token_providers(site),
     )
+
+
+def _look(site: Site) -> Look:
+    if not site.plain_http:
+        return Look(site.name, site.site.colour)
+    return Look(site.name, site.site.colour, "people" if site.operators_url in site.plain_http else "machines")
 
 
 def _token_providers(site: Site) -> tuple[ShownProvider, ...]:
