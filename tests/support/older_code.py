@@ -72,7 +72,10 @@ def served_by(version: str, folder: Path, *init: str) -> Iterator[tuple[Served, 
     password = re.search(r"with the password (\S+)", made.stdout)
     assert password, made
     site = Served(
-        place, NewSite(place / "bootgrant.toml", "ana", Secret(password[1])), url=url, variables=code.variables
+        place,
+        NewSite(place / "bootgrant.toml", place / "machines", "ana", Secret(password[1])),
+        url=url,
+        variables=code.variables,
     )
     (site.machines / f"{UUID}.yaml").write_text(CONFIG)
     site.start()
