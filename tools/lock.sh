@@ -7,7 +7,7 @@ compile() {
         --no-header --quiet "$@"
 }
 # Not keyring: the environment of `make demo` has no desktop.
-served="--extra server --extra postgres --extra rehearse"
+served="--extra server --extra postgres --extra rehearse --extra acme"
 # shellcheck disable=SC2086
 compile -o requirements/run.txt $served pyproject.toml
 compile -o requirements/dev.txt -c requirements/run.txt --all-extras pyproject.toml requirements/dev.in

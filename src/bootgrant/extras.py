@@ -16,6 +16,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": ("psycopg", "psycopg_pool"),
     "rehearse": ("httptools", "uvloop"),
     "keyring": ("keyring",),
+    "acme": ("acme", "josepy"),
 }  # fmt: skip
 """The modules of each extra in pyproject.toml. A module of several extras is reported as one of the first."""
 
