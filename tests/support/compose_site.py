@@ -156,7 +156,8 @@ def _network(hosts: Path) -> Iterator[list[str]]:
     holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     with ended(holder):
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "ready\n"
+        with holder.stdout as said:
+            assert said.readline() == "ready\n"
         yield ["nsenter", "--target", str(holder.pid), "--net", "--mount", "--"]
 
 
