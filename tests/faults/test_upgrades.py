@@ -104,7 +104,7 @@ def test_servers_of_two_versions_share_a_database_while_they_are_replaced(tmp_pa
             code.upgrade()
             old.start()
             third = ask(old)
-            assert new.command("deny", third["user_code"]).returncode == 0
+            assert new.command("deny", third["user_code"], "--reason", "not today").returncode == 0
             assert poll(old, third)["error"] == "access_denied"
         finally:
             if new.process.poll() is None:
