@@ -144,6 +144,6 @@ def _make_plain(stage: Path, epoch: int) -> None:
         if not path.is_symlink():
             mode = path.stat().st_mode
             # Some wheels mark libraries and modules as programs.
-            is_program = mode & stat.S_IXUSR and path.suffix not in (".so", ".py")
+            is_program = mode & stat.S_IXUSR and path.suffix != ".py" and ".so" not in path.suffixes
             path.chmod(0o755 if stat.S_ISDIR(mode) or is_program else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
