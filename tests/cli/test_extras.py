@@ -21,6 +21,9 @@ ARGUMENTS = {
     "export": ["--folder", "out"],
     "patch": ["base.yaml", "patch.yaml"],
     "import": ["topf", "project", "machines"],
+    "tls": ["show"],
+    "backup": ["site.backup"],
+    "restore": ["site.backup"],
 }
 """What the command line of a command needs at least."""
 
