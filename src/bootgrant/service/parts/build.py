@@ -17,7 +17,7 @@ from bootgrant.asgi.strict_requests import StrictRequests
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
-from bootgrant.machine_plane.endpoint import TOO_LARGE, MachineRules
+from bootgrant.machine_plane.endpoint import TOO_LARGE, MachineRules, OAuthEndpoint
 from bootgrant.machine_plane.git_webhook import GitWebhook
 from bootgrant.machine_plane.health import StoreCheck, health, readiness
 from bootgrant.machine_plane.issued_tokens import introspection, revocation
@@ -133,44 +133,21 @@ def build(
     verifier = Verifier(site.providers, clock)
     minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
-    sources += [client.health for client in verifier.clients.values()]
-    sources += [provider.health for provider in plane.oidc.providers.values()]
     streams = audit_streams(site, database, clock, entropy)
-    sources += [stream.health for stream in streams]
+    for watching in (verifier.clients.values(), plane.oidc.providers.values(), streams):
+        sources += [each.health for each in watching]
     previews = KeepPreviews(database.deliveries, source)
-    chores += [
-        store_check.chore,
-        *site_chores(site, database, decisions, source.current, clock),
-        *people_chores(site, plane, notify),
-        *push_chores(push),
-        *stream_chores(streams),
-        minting.chore,
-        Chore("previews of deliveries", previews.step, previews.wait),
-        *database.chores,
-        *more_chores,
-    ]
+    chores += [store_check.chore, *site_chores(site, database, decisions, source.current, clock)]
+    chores += [*people_chores(site, plane, notify), *push_chores(push), *stream_chores(streams), minting.chore]
+    chores += [Chore("previews of deliveries", previews.step, previews.wait), *database.chores, *more_chores]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
     polling = PollGrant(database.grants, clock, site.grants, held, decisions.codes_again)
-    busiest = {
-        "/device/code": device_authorization(
-            _opening(site, database, source, decisions, admission, codes, entropy), site.operators_url, rules
-        ),
-        "/token": token(polling, rules),
-    }
+    opening = _opening(site, database, source, decisions, admission, codes, entropy)
+    asking = device_authorization(opening, site.operators_url, rules)
+    busiest = {"/device/code": asking, "/token": token(polling, rules)}
     issued = MachineTokens(database.grants, clock, site.grants)
-    watched = Watched(
-        database,
-        counts,
-        notify.counts,
-        held,
-        verifier.clients,
-        clock,
-        source.current,
-        chores,
-        decisions.codes_again,
-        streams,
-        partial(certificate_end, certificate_path(site)),
-    )
+    parts = chores, decisions.codes_again, streams, partial(certificate_end, certificate_path(site))
+    watched = Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current, *parts)
     about = _about_the_server(site, source, store_check, held, chores, watched)
     endpoints: dict[str, App] = {
         **busiest,
@@ -178,22 +155,32 @@ def build(
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
         **_counted(counts, about),
     }
-    delivery = _deliver(
-        site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
-    )
-    recorded = replace(delivery, recorded=previews.recorded)
+    noted = notify.report_elsewhere, minting.values, decisions.token_refusals
+    recorded = replace(_deliver(site, database, source, verifier, clock, *noted), recorded=previews.recorded)
     endpoints["/config"] = _without_body("/config", ConfigEndpoint(recorded, rules.networks, counts), counts)
     authority = _authority(site, counts)
     pages, commands = _people(api, plane, counts, entropy, authority)
     # `bootgrant health` asks here, because it knows neither the port nor the certificate.
     admin = Router({path: about[path] for path in ("/healthz", "/readyz")}, {}, commands)
-    router = _public(site, {**endpoints, **authority}, pages)
+    public, people, short_way = _listening(site, database, {**endpoints, **authority}, busiest, pages, counts)
+    work = notify, push, plane.watching, decisions, streams, chores
+    return Built(public, people, admin, short_way, held, admission, source, *work)
+
+
+def _listening(
+    site: Site,
+    database: Database,
+    endpoints: Mapping[str, App],
+    busiest: Mapping[str, OAuthEndpoint],
+    pages: App,
+    counts: RequestCounts,
+) -> tuple[App, App, ShortWay]:
+    """Return what machines and people reach behind the proxies of the site, and the short way to the busiest of it."""
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
-    public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    work = notify, push, plane.watching, decisions, streams, chores
-    return Built(public, people, admin, short_way, held, admission, source, *work)
+    public, people = (proxies.before(StrictRequests(app)) for app in (_public(site, endpoints, pages), pages))
+    return public, people, short_way
 
 
 def _opening(
