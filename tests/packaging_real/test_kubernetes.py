@@ -61,7 +61,11 @@ def of_kind(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("values", [SQLITE, REPLICAS, EVERYTHING, (*SQLITE, "databaseIsOlder=true")], ids=["sqlite", "replicas", "everything", "restored"])
+@pytest.mark.parametrize(
+    "values",
+    [SQLITE, REPLICAS, EVERYTHING, (*SQLITE, "databaseIsOlder=true")],
+    ids=["sqlite", "replicas", "everything", "restored"],
+)
 def test_helm_and_kubernetes_accept_it(tmp_path: Path, values: tuple[str, ...]) -> None:
     words = [word for value in values for word in ("--set", value)]
     linted = helm("lint", "--strict", str(CHART), *words)
