@@ -119,6 +119,26 @@ def test_a_server_on_postgresql_needs_its_extra(tmp_path: Path) -> None:
     assert "'bootgrant[postgres]'" in done.stderr
 
 
+def test_a_certificate_by_acme_needs_its_extra(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    server = few_packages(tmp_path / "packages", "server")
+    settings = tmp_path / "bootgrant.toml"
+    settings.write_text(
+        'public_url = "https://boot.example.org"\nlisten = "127.0.0.1:8443"\n'
+        '[tls]\nmode = "acme"\n[tls.acme]\nagree_to_terms = true\n'
+    )
+    done = server.python(
+        "-c",
+        "from pathlib import Path\n"
+        "from bootgrant.service.certificates.acme import AcmeCertificate\n"
+        "from bootgrant.service.certificates.challenges import ChallengeAnswers\n"
+        "from bootgrant.service.settings.site import load_site\n"
+        f"AcmeCertificate(load_site(Path({str(settings)!r})), bytes(32), ChallengeAnswers()).prepare(0.0)",
+    )
+    assert "tls.mode = \"acme\": acme is missing, a part of the extra 'acme'" in done.stderr
+    assert "'bootgrant[acme]'" in done.stderr
+
+
 def test_a_rehearsal_elsewhere_needs_no_server(tmp_path: Path) -> None:
     rehearse = few_packages(tmp_path, "rehearse")
     done = rehearse.run("rehearse", "--url", "http://127.0.0.1:1", "--machines", "1", "--time", "1s")

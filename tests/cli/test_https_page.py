@@ -29,7 +29,7 @@ def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
 
 def test_each_command_works_when_it_is_copied(tmp_path: Path) -> None:
     for written in COMMANDS:
-        if written.startswith("pip ") or " serve " in written:
+        if "/pip install " in written or " serve " in written:
             continue
         # The last command makes a site of the same name.
         line = written.replace("init site", "init plain") if "--insecure-http" in written else written

@@ -61,7 +61,11 @@ def of_kind(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("values", [SQLITE, REPLICAS, EVERYTHING], ids=["sqlite", "replicas", "everything"])
+@pytest.mark.parametrize(
+    "values",
+    [SQLITE, REPLICAS, EVERYTHING, (*SQLITE, "databaseIsOlder=true")],
+    ids=["sqlite", "replicas", "everything", "restored"],
+)
 def test_helm_and_kubernetes_accept_it(tmp_path: Path, values: tuple[str, ...]) -> None:
     words = [word for value in values for word in ("--set", value)]
     linted = helm("lint", "--strict", str(CHART), *words)
@@ -104,6 +108,18 @@ def test_what_cannot_work_is_refused_with_what_to_do(values: tuple[str, ...], sa
     done = helm("template", "bootgrant", str(CHART), *[word for value in values for word in ("--set", value)])
     assert done.returncode != 0
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("values", "before"), [(SQLITE, []), (REPLICAS, ["migrate"])], ids=["sqlite", "replicas"])
+def test_servers_on_a_restored_database_are_marked_before_they_start(
+    values: tuple[str, ...], before: list[str]
+) -> None:
+    pod = of_kind(rendered(*values, "databaseIsOlder=true"), "Deployment")["spec"]["template"]["spec"]
+    [server] = pod["containers"]
+    assert [each["name"] for each in pod["initContainers"]] == [*before, "mark"]
+    mark = pod["initContainers"][-1]
+    assert mark["args"][:2] == ["restore", "--mark"]
+    assert (mark["volumeMounts"], mark["securityContext"]) == (server["volumeMounts"], server["securityContext"])
 
 
 def test_no_secret_is_in_it_and_every_container_is_confined() -> None:

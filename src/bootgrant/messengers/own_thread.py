@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from bootgrant.ports.notifications import NotSent
 
@@ -23,27 +24,38 @@ class OwnThread:
         """Run the call and raise what it raises. Raises NotSent while an earlier call hangs."""
         if not self._free.acquire(blocking=False):
             raise NotSent("an earlier attempt still hangs")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def settle(error: BaseException | None) -> None:
-            if done.done():
-                return
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
 
         def work() -> None:
-            error: BaseException | None = None
             try:
                 call()
-            except Exception as caught:  # noqa: BLE001  (raised where the call was made)
-                error = caught
             finally:
                 self._free.release()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, error)
 
-        threading.Thread(target=work, daemon=True, name="audit sink").start()
-        await done
+        await in_own_thread(work, "audit sink")
+
+
+async def in_own_thread(call: Callable[[], None], name: str) -> None:
+    """Run the call in a thread that does not keep the process from ending, and raise what it raises."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        outcome: Exception | None = None
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  (raised where the call was made)
+            outcome = error
+        # The loop may have ended meanwhile.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=work, daemon=True, name=name).start()
+    await done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from bootgrant.credentials.authority import CERTIFICATE_DAYS, hosts_of, is_signed_by
 from bootgrant.service.certificates.own import OwnCertificate, own_authority, trusted
 from bootgrant.service.certificates.private_files import certificate_folder, read_certificates
+from bootgrant.service.certificates.served import ServedCertificate
+from bootgrant.service.commands import own_authority as own_authority_command
 from bootgrant.service.settings.site import SettingsError, Site, load_site
+from bootgrant.service.system import SystemClock
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -131,3 +135,18 @@ def test_a_missing_authority_is_never_replaced_by_itself(tmp_path: Path) -> None
 def test_an_authority_is_not_overwritten(made: Site) -> None:
     with pytest.raises(SettingsError, match="exists: nothing was changed"):
         own_authority(made, KEY).create(NOW)
+
+
+def test_a_lost_code_key_is_reported_with_what_to_do(made: Site) -> None:
+    OwnCertificate(made, KEY).keep(NOW)
+    with pytest.raises(SettingsError, match=r"remove the folder .*tls and run `bootgrant tls create`"):
+        OwnCertificate(made, b"n" * 32).keep(NOW)
+
+
+def test_without_a_code_key_one_server_makes_a_new_one(made: Site) -> None:
+    made.data.mkdir(exist_ok=True)
+    with pytest.raises(SettingsError, match="cannot be opened with this code key"):
+        ServedCertificate(made, SystemClock())
+    shutil.rmtree(certificate_folder(made))
+    own_authority_command.create(made)
+    assert ServedCertificate(made, SystemClock()).files is not None

@@ -67,3 +67,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: secret-{{ .name }}, mountPath: /etc/bootgrant/secrets/{{ .name }}, readOnly: true}
 {{- end }}
 {{- end }}
+
+{{/* What every container has. */}}
+{{- define "bootgrant.container" -}}
+image: {{ include "bootgrant.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+resources: {{- toYaml .Values.resources | nindent 2 }}
+volumeMounts:
+  {{- include "bootgrant.mounts" . | nindent 2 }}
+{{- end }}

@@ -11,15 +11,16 @@ import base64
 import hashlib
 import logging
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from bootgrant.credentials import authority as signing
 from bootgrant.credentials.authority import NotOpened
+from bootgrant.extras import advice, missing_module
+from bootgrant.messengers.own_thread import in_own_thread
 from bootgrant.ports.chores import StepFailed
 from bootgrant.service.certificates.challenges import ALPN, ChallengeAnswers
 from bootgrant.service.certificates.own import is_due
@@ -62,12 +63,8 @@ class AcmeCertificate:
 
     def prepare(self, now: float) -> None:
         """Check that the library is there, and make a placeholder if there is no certificate. Raises SettingsError."""
-        try:
-            import acme.client  # noqa: F401
-        except ImportError as error:
-            raise SettingsError(
-                f'tls.mode = "acme" needs a library that is not installed ({error}): pip install "bootgrant[acme]"'
-            ) from error
+        if module := missing_module("acme"):
+            raise SettingsError(f'tls.mode = "acme": {advice("acme", module)}')
         if not read_certificates(self.files.certificate):
             made = signing.sign(signing.new_authority(self._hosts, now), self._hosts, now, _PLACEHOLDER_DAYS)
             self._write(signing.as_pem(made.certificate), signing.locked(made.key, self._secret))
@@ -78,7 +75,7 @@ class AcmeCertificate:
         if found and not is_due(found[0], now) and signing.hosts_of(found[0]) == set(self._hosts):
             return
         try:
-            await _in_thread(lambda: self._order(now))
+            await in_own_thread(lambda: self._order(now), "bg-acme")
         except Exception as error:
             self._failures += 1
             raise self._failure(error) from error
@@ -230,32 +227,3 @@ def _explained(error: Exception) -> str:
     if isinstance(error, errors.TimeoutError):
         return "the authority took too long"
     return f"the authority cannot be reached, or its answer cannot be used ({type(error).__name__}): {error}"
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Run ``work`` in a thread that does not keep the server from ending."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        outcome: Exception | None = None
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  (it is raised again in the loop)
-            outcome = error
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:
-            # The loop has ended meanwhile.
-            return
-
-    threading.Thread(target=run, name="bg-acme", daemon=True).start()
-    await done

@@ -8,6 +8,7 @@ key. Servers of one database share the authority, and each signs its own certifi
 from __future__ import annotations
 
 import logging
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -141,7 +142,17 @@ class OwnCertificate:
         if not found or not signing.is_signed_by(found[0], signer):
             return False
         hosts = {host for host in self._authority.hosts if signing.may_sign_for(signer, host)}
-        return signing.hosts_of(found[0]) == hosts and not is_due(found[0], now)
+        return signing.hosts_of(found[0]) == hosts and not is_due(found[0], now) and self._opens()
+
+    def _opens(self) -> bool:
+        """Whether the key of the certificate can be opened, which it cannot with another code key."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                self.files.certificate, password=self._authority.secret.reveal()
+            )
+        except (OSError, ssl.SSLError):
+            return False
+        return True
 
     def _check(self, left_out: frozenset[str]) -> None:
         advice = "run `bootgrant tls rotate`, which makes an authority for the hosts of the settings"

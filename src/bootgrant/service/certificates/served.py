@@ -58,4 +58,4 @@ class ServedCertificate:
 
 
 def _key(site: Site) -> bytes:
-    return code_key(site.code_key_path, create=False)
+    return code_key(site.code_key_path, create=site.database.url is None)

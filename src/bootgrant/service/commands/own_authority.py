@@ -64,7 +64,7 @@ def _of(site: Site) -> own.OwnAuthority:
         raise SettingsError(
             f'this site has no authority of its own: set tls.mode = "own" in bootgrant.toml (it is "{site.tls.mode}")'
         )
-    return own.own_authority(site, code_key(site.code_key_path, create=False))
+    return own.own_authority(site, code_key(site.code_key_path, create=site.database.url is None))
 
 
 def _shown(certificate: x509.Certificate, signs: bool) -> ShownAuthority:

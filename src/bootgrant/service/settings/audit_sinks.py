@@ -19,8 +19,9 @@ from bootgrant.messengers.audit_http import Body, HttpSink
 from bootgrant.messengers.audit_syslog import SyslogSink
 from bootgrant.messengers.posting import Address
 from bootgrant.ports.audit_sinks import AuditSink
-from bootgrant.service.settings import forms, urls
+from bootgrant.service.settings import forms
 from bootgrant.service.settings.forms import FILE, FLAG, NAME, SHORTEST_SECRET, TEXT, hidden, if_given, one_of, secret
+from bootgrant.service.settings.posting import posting_address
 from bootgrant.service.settings.setting import read_row, rows_of, setting
 from bootgrant.service.system import SystemClock
 from bootgrant.trust import client_context
@@ -134,18 +135,11 @@ class _Http(_Sink):
 
     def _address(self) -> Address:
         """Where to post. The errors do not repeat the URL, which may hold a secret."""
-        if (self.url is None) is (self.url_file is None):
-            raise ValueError("set either url, or url_file (a file whose first line is the URL) if the URL is a secret")
-        url = self.url_file or Secret(self.url or "")
-        try:
-            parts = urls.split(url.reveal())
-        except ValueError:
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the url is not an http or https URL")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        address = posting_address(self.url, self.url_file)
+        parts = urlsplit(address.url.reveal())
+        if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
             raise ValueError("the url is that of another computer, which needs https")
-        return Address(url)
+        return address
 
 
 _KINDS: Final[Mapping[str, type[_Sink]]] = {"file": _File, "syslog": _Syslog, "http": _Http}

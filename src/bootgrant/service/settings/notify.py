@@ -15,8 +15,9 @@ from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.posting import Address
 from bootgrant.messengers.webhook import Webhook
 from bootgrant.ports.notifications import Messenger, Notice
-from bootgrant.service.settings import forms, urls
+from bootgrant.service.settings import forms
 from bootgrant.service.settings.forms import FILE, SELECTORS, SHORTEST_SECRET, TEXT, hidden, if_given, one_of, secret
+from bootgrant.service.settings.posting import posting_address
 from bootgrant.service.settings.setting import read_row, rows_of, setting
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.secret import Secret
@@ -68,16 +69,7 @@ class _Web(_Target):
 
     def address(self) -> Address:
         """Where to post. The error does not repeat the URL, which may hold a secret."""
-        if (self.url is None) is (self.url_file is None):
-            raise ValueError("set either url, or url_file (a file whose first line is the URL) if the URL is a secret")
-        url = self.url_file or Secret(self.url or "")
-        try:
-            parts = urls.split(url.reveal())
-        except ValueError:
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the url is not an http or https URL")
-        return Address(url)
+        return posting_address(self.url, self.url_file)
 
     def messenger(self) -> Messenger:
         return Slack(self.address()) if self.kind == "slack" else Teams(self.address())
