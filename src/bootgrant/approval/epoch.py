@@ -216,7 +216,7 @@ def read_seen(members: Any) -> Seen:
         taken = tuple(_read_taken(each) for each in members["taken"])
         at = float(members["at"])
         return Seen(int(members["epoch"]), _head(members["head"]), at, taken, None if marked is None else float(marked))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from error
 
 

@@ -163,6 +163,7 @@ def _restore(args: argparse.Namespace) -> int:
     done = restore(args.file, args.config, args.identity, os.environ)
     lines = [f"restored {_contents(done.manifest)} into {done.data}"]
     lines += [f"wrote {args.config}"] if done.wrote_settings else []
+    lines += done.notes
     lines += (
         [f"what was there before is in {done.replaced}; remove it when you do not need it"] if done.replaced else []
     )

@@ -14,10 +14,13 @@ class SeenUnreadable(Exception):
 
 
 class SeenFile(Protocol):
-    """The file of one server. Both methods may raise OSError."""
+    """The file of one server. Every method may raise OSError."""
 
     def read(self) -> Seen | None:
         """Return what was written last; None if nothing was. Raises SeenUnreadable."""
+
+    def replace_unusable(self, seen: Seen) -> None:
+        """Write it, and keep the file that cannot be used under another name, where a person finds it."""
 
     def write(self, seen: Seen) -> None:
         """Write it durably, in place of what was there."""

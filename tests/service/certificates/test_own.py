@@ -12,9 +12,10 @@ from bootgrant.credentials.authority import CERTIFICATE_DAYS, hosts_of, is_signe
 from bootgrant.service.certificates.own import OwnCertificate, own_authority, trusted
 from bootgrant.service.certificates.private_files import certificate_folder, read_certificates
 from bootgrant.service.certificates.served import ServedCertificate
-from bootgrant.service.commands import own_authority as own_authority_command
+from bootgrant.service.commands.own_authority import create
 from bootgrant.service.settings.site import SettingsError, Site, load_site
 from bootgrant.service.system import SystemClock
+from support.fakes import FakeClock
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -42,6 +43,39 @@ def test_a_certificate_is_renewed_when_a_third_of_its_time_is_left(made: Site) -
         own.keep(NOW + days * DAY)
         serials.append(read_certificates(own.files.certificate)[0].serial_number)
     assert serials[0] == serials[1] == serials[2] != serials[3]
+
+
+def test_a_certificate_that_a_wrong_clock_made_is_replaced_when_the_clock_is_right(made: Site) -> None:
+    own = OwnCertificate(made, KEY)
+    own.keep(NOW + 400 * DAY)
+    own.keep(NOW)
+    assert read_certificates(own.files.certificate)[0].not_valid_before_utc.timestamp() < NOW
+
+
+def test_the_first_authority_of_a_site_makes_the_code_key(tmp_path: Path) -> None:
+    new = site(tmp_path)
+    create(new)
+    assert new.code_key_path.stat().st_mode & 0o777 == 0o600
+    assert ServedCertificate(new, FakeClock(NOW)).files is not None
+
+
+def test_a_lost_code_key_is_named_with_what_to_do(tmp_path: Path) -> None:
+    own = site(tmp_path)
+    create(own)
+    own.code_key_path.unlink()
+    for work in (lambda: ServedCertificate(own, FakeClock(NOW)), lambda: create(own)):
+        with pytest.raises(SettingsError, match=r"restore it from a backup\. If it is lost, remove .*tls; run"):
+            work()
+    assert not own.code_key_path.exists()
+    shutil.rmtree(certificate_folder(own))
+    create(own)
+    assert ServedCertificate(own, FakeClock(NOW)).files is not None
+
+
+def test_servers_of_one_postgresql_get_no_code_key_of_their_own(tmp_path: Path) -> None:
+    shared = site(tmp_path, more='[database]\nurl = "postgresql://b@127.0.0.1/b"\n')
+    with pytest.raises(SettingsError, match="copy it from another server"):
+        create(shared)
 
 
 def test_a_certificate_is_made_again_when_a_host_is_added_that_the_authority_allows(made: Site, tmp_path: Path) -> None:
@@ -143,10 +177,10 @@ def test_a_lost_code_key_is_reported_with_what_to_do(made: Site) -> None:
         OwnCertificate(made, b"n" * 32).keep(NOW)
 
 
-def test_without_a_code_key_one_server_makes_a_new_one(made: Site) -> None:
+def test_a_server_without_its_code_key_says_what_to_do_and_a_new_authority_gets_a_new_key(made: Site) -> None:
     made.data.mkdir(exist_ok=True)
-    with pytest.raises(SettingsError, match="cannot be opened with this code key"):
+    with pytest.raises(SettingsError, match=r"code.key does not exist, and the private keys in .* are encrypted"):
         ServedCertificate(made, SystemClock())
     shutil.rmtree(certificate_folder(made))
-    own_authority_command.create(made)
+    create(made)
     assert ServedCertificate(made, SystemClock()).files is not None

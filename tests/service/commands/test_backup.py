@@ -165,6 +165,15 @@ def test_a_mark_keeps_what_was_seen(config: Path) -> None:
     assert (seen.epoch, seen.at, seen.marked_at is not None) == (4, 5.0, True)
 
 
+def test_a_mark_keeps_a_file_that_cannot_be_used(config: Path) -> None:
+    data = config.parent / "data"
+    mark(config)
+    assert (data / "epoch.unreadable").read_bytes() == b"k" * 32
+    seen = SeenInFolder(data).read()
+    assert seen is not None
+    assert seen.marked_at is not None
+
+
 def test_an_encrypted_backup_needs_its_identity(config: Path, tmp_path: Path) -> None:
     key, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
     back_up(config, tmp_path / "b", [str(key.to_public())])
@@ -249,6 +258,11 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another folder": (add("site/evil"), "a member that no backup has"),
     "a dot": (add("data/./evil"), "a member that no backup has"),
     "a control character": (add("data/evil\n"), "a member that no backup has"),
+    "what the server has seen": (add("data/epoch"), "a member that no backup has"),
+    "a log of the database": (add("data/bootgrant.sqlite3-wal"), "a member that no backup has"),
+    "a socket's name": (add("data/admin.sock"), "a member that no backup has"),
+    "a time without end": (put(made_at=float("inf")), "manifest cannot be read"),
+    "a number without end": (put(epoch=float("inf")), "manifest cannot be read"),
     "a bomb": (add("data/bomb", bytes(64 << 20), 100), "larger than its manifest says"),
     "more than there is": (add("data/short", b"x", 100), "its size or SHA-256 differs"),
     "no member for it": (without_key, "not those of its manifest"),
@@ -330,6 +344,36 @@ def test_root_restores_for_the_owner_of_the_data_folder(config: Path, tmp_path: 
     assert done.replaced is not None
     for path in [*restored, done.replaced]:
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346), path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_root_restores_an_empty_site_for_the_user_of_its_package(config: Path, tmp_path: Path) -> None:
+    back_up(config, tmp_path / "b", machines=True)
+    new = tmp_path / "new"
+    (new / "data").mkdir(parents=True, mode=0o700)
+    os.chown(new / "data", 12345, 12346)
+    restore(tmp_path / "b", new / "bootgrant.toml")
+    mark(new / "bootgrant.toml")
+    for name in ("bootgrant.toml", "data/epoch", "data/lock", "data/code.key", "machines", "machines/cp-1.yaml"):
+        assert (new / name).stat().st_uid == 12345, name
+
+
+def test_a_restore_says_what_it_leaves_and_what_is_missing(config: Path, tmp_path: Path) -> None:
+    back_up(config, tmp_path / "b", machines=True)
+    machines = config.parent / "machines"
+    assert restore(tmp_path / "b", config).notes == (f"{config} was not changed", f"{machines} was not changed")
+    back_up(config, tmp_path / "c")
+    [note] = restore(tmp_path / "c", tmp_path / "new/bootgrant.toml").notes
+    assert note == f"put back {tmp_path}/new/machines yourself: the backup was made without --machines"
+
+
+def test_an_empty_machines_folder_of_a_package_is_filled(config: Path, tmp_path: Path) -> None:
+    back_up(config, tmp_path / "b", machines=True)
+    machines = tmp_path / "new/machines"
+    machines.mkdir(parents=True, mode=0o750)
+    restore(tmp_path / "b", tmp_path / "new/bootgrant.toml")
+    assert (machines / "cp-1.yaml").read_text() == "machine: {}"
+    assert mode(machines) == 0o750
 
 
 def test_unzip_can_read_it_when_no_bootgrant_is_at_hand(config: Path, tmp_path: Path) -> None:

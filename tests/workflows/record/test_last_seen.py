@@ -23,6 +23,7 @@ from support.grants import NOW
 from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
+INFINITE = b'{"version": 1, "epoch": 1e999, "head": "0:", "at": 0, "marked_at": null, "taken": []}'
 REVOKED = AuditEvent(NOW, AuditKind.TOKEN_CHANGED, "ana", details={"token": "ci", "done": "revoked"})
 OPENED = AuditEvent(NOW, AuditKind.OPENED)
 
@@ -34,11 +35,16 @@ class MemoryFile:
     written: list[Seen] = field(default_factory=list)
     problem: str = ""
     is_full: bool = False
+    aside: int = 0
 
     def read(self) -> Seen | None:
         if self.problem:
             raise SeenUnreadable(self.problem)
         return self.written[-1] if self.written else None
+
+    def replace_unusable(self, seen: Seen) -> None:
+        self.aside += 1
+        self.write(seen)
 
     def write(self, seen: Seen) -> None:
         if self.is_full:
@@ -82,6 +88,23 @@ async def test_many_at_once_are_written_together(tmp_path: Path) -> None:
         await asyncio.gather(*(database.audit.append([REVOKED]) for _ in range(50)))
         assert file.written[-1].head == await database.epochs.newest()
         assert len(file.written) < 10
+
+
+async def test_other_commits_do_not_wait_for_the_file(tmp_path: Path) -> None:
+    writing, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        writing.set()
+        await may_end.wait()
+
+    with SqliteDatabase(tmp_path, NOW) as database:
+        database.call_after_taking_away(slow)
+        revoking = asyncio.create_task(database.audit.append([REVOKED]))
+        await asyncio.wait_for(writing.wait(), 5)
+        await asyncio.wait_for(database.audit.append([OPENED]), 5)
+        assert not revoking.done()
+        may_end.set()
+        assert (await revoking).seq == 1
 
 
 async def test_a_file_that_cannot_be_written_delays_nothing_and_is_written_later(
@@ -133,6 +156,26 @@ async def test_a_damaged_file_needs_an_admin() -> None:
     database, file = MemoryDatabase(), MemoryFile(problem="it is damaged")
     assert (await following(database, file)).lost is not None
     assert [seen.marked_at for seen in file.written] == [FakeClock().now()]
+    assert file.aside == 1
+
+
+async def test_a_file_that_cannot_be_used_is_kept_for_a_person(tmp_path: Path) -> None:
+    (tmp_path / "epoch").write_text("{")
+    assert (await following(MemoryDatabase(), SeenInFolder(tmp_path))).lost is not None
+    assert (tmp_path / "epoch.unreadable").read_text() == "{"
+    assert (await following(MemoryDatabase(), SeenInFolder(tmp_path))).lost is not None
+
+
+async def test_a_mark_forgets_nothing_that_was_seen_before_it() -> None:
+    database = MemoryDatabase()
+    head = await database.audit.append([REVOKED, OPENED])
+    file = MemoryFile([Seen(1, head, NOW, (), marked_at=NOW)])
+    last = await following(database, file)
+    assert len(file.written) == 1
+    await database.epochs.accept([Acceptance(2, 1, head.seq, NOW)], AuditEvent(NOW, AuditKind.RESTORED))
+    await last.step()
+    assert last.lost is None
+    assert [str(each) for each in file.written[-1].taken] == ["token ci revoked by ana"]
 
 
 def test_the_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -145,7 +188,7 @@ def test_the_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
     assert file.path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2}', b"\xff", b"[" * 100_000, INFINITE])
 def test_a_file_of_something_else_is_unreadable(tmp_path: Path, content: bytes) -> None:
     file = SeenInFolder(tmp_path)
     file.path.write_bytes(content)

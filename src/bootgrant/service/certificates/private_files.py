@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from bootgrant.service.data_folder import write_private
+from bootgrant.service.data_folder import code_key, write_private
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.settings.tls import TlsMode
@@ -32,6 +32,21 @@ def key_secret(site: Site, code_key: bytes) -> Secret:
     """The secret that encrypts private keys: ``tls.passphrase_file``, or one that follows from the code key."""
     derived = hmac.digest(code_key, b"bootgrant certificate keys", "sha256").hex()
     return site.tls.passphrase_file or Secret(derived)
+
+
+def opening_key(site: Site) -> bytes:
+    """The code key, which encrypts private keys. A site on SQLite that has none yet gets one. Raises SettingsError."""
+    path, folder, is_own = site.code_key_path, certificate_folder(site), site.tls.mode is TlsMode.OWN
+    if site.database.url is not None:
+        return code_key(path, create=False)
+    encrypted = ("authority.key",) if is_own else ("acme.pem", "acme-account.key")
+    if not path.exists() and not site.tls.passphrase_file and any((folder / name).exists() for name in encrypted):
+        then = "run `bootgrant tls create`" if is_own else "the server gets a new certificate"
+        raise SettingsError(
+            f"{path} does not exist, and the private keys in {folder} are encrypted with it: restore it from a backup. "
+            f"If it is lost, remove {folder}; {then}"
+        )
+    return code_key(path)
 
 
 def replace_file(path: Path, content: str) -> None:

@@ -11,7 +11,7 @@ from bootgrant.ports.time import Clock
 from bootgrant.service.certificates.acme import AcmeCertificate
 from bootgrant.service.certificates.challenges import ChallengeAnswers
 from bootgrant.service.certificates.own import OwnCertificate
-from bootgrant.service.data_folder import code_key
+from bootgrant.service.certificates.private_files import opening_key
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.settings.tls import TlsFiles, TlsMode
@@ -34,9 +34,9 @@ class ServedCertificate:
             case TlsMode.FILES:
                 self.files = site.tls.files
             case TlsMode.OWN:
-                self._use_own(OwnCertificate(site, _key(site)), clock)
+                self._use_own(OwnCertificate(site, opening_key(site)), clock)
             case TlsMode.ACME:
-                self._use_acme(AcmeCertificate(site, _key(site), self.answers), clock)
+                self._use_acme(AcmeCertificate(site, opening_key(site), self.answers), clock)
             case _:
                 assert_never(site.tls.mode)
 
@@ -55,7 +55,3 @@ class ServedCertificate:
         acme.prepare(clock.now())
         self.files = acme.files
         self.chores = [Chore("certificate by ACME", lambda: acme.step(clock.now()), every(_ACME_EVERY))]
-
-
-def _key(site: Site) -> bytes:
-    return code_key(site.code_key_path, create=site.database.url is None)

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from bootgrant.approval.audit import Head
+from bootgrant.service.parts.seen_file import EPOCH
 from bootgrant.service.settings.setting import SettingsError
+from bootgrant.store.sqlite.database import DATABASE
 
 MANIFEST: Final = "manifest.json"
 DATABASE_MEMBER: Final = "database.sqlite3"
@@ -33,8 +35,17 @@ _MOST_MEMBERS: Final = 100_000
 _MOST_MANIFEST: Final = 32 << 20
 _AGE: Final = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _ZIP: Final = b"PK\x03\x04"
+NEVER: Final = frozenset(
+    {
+        "lock", EPOCH, f"{EPOCH}.new", f"{EPOCH}.unreadable", "admin.sock", "control.sock",
+        *(DATABASE + end for end in ("", "-wal", "-shm", "-journal")),
+    }
+)  # fmt: skip
+"""What no backup has of the data folder: it belongs to a running server, or would change what was checked."""
 _PART: Final = re.compile(r"[^/\\\0-\x1f\x7f]{1,255}")
 _PIECE: Final = 1 << 20
+_LATEST: Final = 253402300800.0
+"""The end of the year 9999 in Unix seconds: later times cannot be shown."""
 
 
 class BadArchive(SettingsError):
@@ -173,7 +184,7 @@ class Archive:
             with self._archive.open(MANIFEST) as file:
                 members = json.loads(file.read(_MOST_MANIFEST))
             manifest = _manifest(members)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise self._bad(f"its manifest cannot be read ({type(error).__name__})") from error
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
             raise self._bad(f"its manifest cannot be read ({error})") from error
@@ -195,6 +206,8 @@ def _is_plain(name: str) -> bool:
     if name in (DATABASE_MEMBER, SETTINGS_MEMBER, KEY_MEMBER):
         return True
     folder, *parts = name.split("/")
+    if folder == FOLDERS[0] and parts[:1] and parts[0] in NEVER:
+        return False
     return (
         folder in FOLDERS and bool(parts) and all(_PART.fullmatch(each) and each not in (".", "..") for each in parts)
     )
@@ -209,9 +222,12 @@ def _manifest(members: Any) -> Manifest:
     }
     if any(each.size < 0 for each in listed.values()):
         raise ValueError("a negative size")
+    made_at = float(members["made_at"])
+    if not 0 <= made_at < _LATEST:
+        raise ValueError("no time")
     return Manifest(
         str(members["version"])[:64],
-        float(members["made_at"]),
+        made_at,
         str(members["database"]),
         tuple(map(str, members["schema"])),
         Head(int(seq), digest),

@@ -20,6 +20,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.commands.archive import (
     DATABASE_MEMBER,
     KEY_MEMBER,
+    NEVER,
     SETTINGS_MEMBER,
     Archive,
     BadArchive,
@@ -29,7 +30,7 @@ from bootgrant.service.commands.archive import (
     write_archive,
 )
 from bootgrant.service.parts.database import database_of, open_audit
-from bootgrant.service.parts.seen_file import EPOCH, sync_folder
+from bootgrant.service.parts.seen_file import sync_folder
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site, load_site
 from bootgrant.store.migrations import APPLIED, known_migrations
@@ -39,7 +40,7 @@ LAST: Final = "last-backup"
 """The file in the data folder whose time is that of the last backup."""
 REPLACED: Final = "replaced-"
 """How the folders begin in which a restore keeps what it replaced."""
-_NEVER: Final = frozenset({"lock", LAST, EPOCH, f"{EPOCH}.new", *(DATABASE + end for end in ("", "-wal", "-shm"))})
+_NEVER: Final = NEVER | {LAST}
 _MOST_RECORDS: Final = 1000
 
 

@@ -9,8 +9,13 @@ from cryptography import x509
 
 from bootgrant.credentials.authority import fingerprint, hosts_allowed
 from bootgrant.service.certificates import own
-from bootgrant.service.certificates.private_files import certificate_folder, certificate_path, read_certificates
-from bootgrant.service.data_folder import code_key
+from bootgrant.service.certificates.private_files import (
+    certificate_folder,
+    certificate_path,
+    opening_key,
+    read_certificates,
+)
+from bootgrant.service.data_folder import prepare_data_folder
 from bootgrant.service.settings.site import SettingsError, Site
 from bootgrant.service.settings.tls import TlsMode
 from bootgrant.service.system import SystemClock
@@ -64,7 +69,8 @@ def _of(site: Site) -> own.OwnAuthority:
         raise SettingsError(
             f'this site has no authority of its own: set tls.mode = "own" in bootgrant.toml (it is "{site.tls.mode}")'
         )
-    return own.own_authority(site, code_key(site.code_key_path, create=site.database.url is None))
+    prepare_data_folder(site.data)
+    return own.own_authority(site, opening_key(site))
 
 
 def _shown(certificate: x509.Certificate, signs: bool) -> ShownAuthority:

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
@@ -40,6 +40,8 @@ from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.sqlite.database import DATABASE
 
 _STAGED: Final = "restoring-"
+_LOCK: Final = "lock"
+_MACHINES: Final = "machines"
 _ROOM: Final = 16 << 20
 _ENDING: Final = 6.0
 """Seconds in which a server ends whose supervisor was killed."""
@@ -48,13 +50,15 @@ _ENDING: Final = 6.0
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was restored. ``replaced`` is the folder with what was there before, None if nothing was; ``chain`` is what
-    is wrong with the audit. ``wrote_settings``: there were no settings before."""
+    is wrong with the audit. ``wrote_settings``: there were no settings before. ``notes`` say, a line each, what was
+    left as it is, and what is missing."""
 
     manifest: Manifest
     chain: Broken | None
     data: Path
     replaced: Path | None
     wrote_settings: bool
+    notes: tuple[str, ...] = ()
 
 
 def restore(
@@ -75,12 +79,14 @@ def restore(
                 _refuse_other_database(site, archive.manifest)
                 prepare_data_folder(site.data)
                 with closing(FolderLock(site.data, patience)):
+                    notes = _notes(archive.manifest, site, config, wrote=wrote)
                     chain, replaced = _restore(path, archive, site)
+                _owned_as(site.data, site.data / _LOCK, *([config] if wrote else []))
             except BaseException:
                 if wrote:
                     config.unlink(missing_ok=True)
                 raise
-            return Restored(archive.manifest, chain, site.data, replaced, wrote)
+            return Restored(archive.manifest, chain, site.data, replaced, wrote, notes)
     except OSError as error:
         raise SettingsError(f"{error.filename or path} cannot be read or written: {error.strerror}") from error
 
@@ -94,7 +100,9 @@ def mark(config: Path, environment: Mapping[str, str] | None = None, patience: f
     prepare_data_folder(site.data)
     try:
         with closing(FolderLock(site.data, patience)):
-            return _mark(site, Seen(head=Head()))
+            marked = _mark(site, Seen(head=Head()))
+        _owned_as(site.data, site.data / _LOCK)
+        return marked
     except OSError as error:
         raise SettingsError(f"{error.filename or site.data} cannot be written: {error.strerror}") from error
 
@@ -104,8 +112,11 @@ def _mark(site: Site, otherwise: Seen) -> Path:
     try:
         seen = file.read() or otherwise
     except SeenUnreadable:
-        seen = otherwise
-    file.write(Seen(seen.epoch, seen.head, seen.at, seen.taken, time.time()))
+        file.replace_unusable(replace(otherwise, marked_at=time.time()))
+    else:
+        file.write(replace(seen, marked_at=time.time()))
+    # The server could not read a file of root's, and would forget what it had seen.
+    _owned_as(site.data, file.path)
     return file.path
 
 
@@ -150,9 +161,9 @@ def _restore(path: Path, archive: Archive, site: Site) -> tuple[Broken | None, P
     try:
         chain = _unpack(path, archive, site, stage)
         _owned_as(site.data, stage)
+        _place_outside(site, stage)
         if not (site.data / EPOCH).exists() and site.database.url is None:
             _mark(site, Seen(archive.manifest.epoch, archive.manifest.head, archive.manifest.made_at))
-            _owned_as(site.data, site.data / EPOCH)
         return chain, _exchange(site, stage)
     finally:
         rmtree(stage, ignore_errors=True)
@@ -181,14 +192,40 @@ def _unpack(path: Path, archive: Archive, site: Site, stage: Path) -> Broken | N
         if found.problem:
             raise BadArchive(f"{path} cannot be restored: {found.problem}")
         chain = found.chain
+    return chain
+
+
+def _place_outside(site: Site, stage: Path) -> None:
+    """Put the code key and the machines folder where the settings have them, if there are none."""
     key = stage / KEY_MEMBER
     if key.exists() and site.code_key_file is not None and not site.code_key_file.exists():
         with new_private(site.code_key_file) as file:
             file.write(key.read_bytes())
-    if (stage / "machines").exists() and not site.machines.exists():
-        site.machines.parent.mkdir(parents=True, exist_ok=True)
-        _move_tree(stage / "machines", site.machines)
-    return chain
+        _owned_as(site.data, site.code_key_file)
+    if (stage / _MACHINES).exists() and _is_empty(site.machines):
+        if not site.machines.exists():
+            site.machines.mkdir(parents=True, mode=0o700)
+            _owned_as(site.data, site.machines)
+        for each in (stage / _MACHINES).iterdir():
+            _move_tree(each, site.machines / each.name)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Return whether nothing is there, or an empty folder, as a package makes it."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _notes(manifest: Manifest, site: Site, config: Path, *, wrote: bool) -> tuple[str, ...]:
+    """Say what stays as it is, and what is missing."""
+    notes = [] if wrote else [f"{config} was not changed"]
+    if KEY_MEMBER in manifest.members and site.code_key_file is not None and site.code_key_file.exists():
+        notes.append(f"{site.code_key_file} was not changed")
+    has_machines = any(name.startswith(f"{_MACHINES}/") for name in manifest.members)
+    if has_machines and not _is_empty(site.machines):
+        notes.append(f"{site.machines} was not changed")
+    elif not has_machines and _is_empty(site.machines) and site.git.url is None:
+        notes.append(f"put back {site.machines} yourself: the backup was made without --machines")
+    return tuple(notes)
 
 
 def _place(name: str, stage: Path) -> Path | None:
@@ -200,7 +237,7 @@ def _place(name: str, stage: Path) -> Path | None:
 
 def _exchange(site: Site, stage: Path) -> Path | None:
     """Move what is in the data folder aside, and the restored files into it. Links are moved, never followed."""
-    stays = {"lock", EPOCH, "admin.sock", "control.sock"}
+    stays = {_LOCK, EPOCH, f"{EPOCH}.unreadable", "admin.sock", "control.sock"}
     old = [each for each in site.data.iterdir() if each.name not in stays]
     old = [each for each in old if not each.name.startswith((REPLACED, _STAGED))]
     aside: Path | None = None
@@ -227,11 +264,11 @@ def _move_tree(source: Path, target: Path) -> None:
     shutil.move(source, target)
 
 
-def _owned_as(owner: Path, path: Path) -> None:
+def _owned_as(owner: Path, *paths: Path) -> None:
     """Give what root restored to the owner of the data folder, without following links."""
     if os.geteuid() != 0:
         return
     as_in = owner.stat()
-    every = [path, *(path.rglob("*") if path.is_dir() else ())]
+    every = [each for path in paths for each in (path, *(path.rglob("*") if path.is_dir() else ()))]
     for each in every:
         os.chown(each, as_in.st_uid, as_in.st_gid, follow_symlinks=False)

@@ -36,7 +36,18 @@ class SeenInFolder:
         except (ValueError, RecursionError) as error:
             raise SeenUnreadable(f"{self.path} cannot be used: {error}") from error
 
+    def replace_unusable(self, seen: Seen) -> None:
+        new = self._new(seen)
+        self.path.replace(self.folder / f"{EPOCH}.unreadable")
+        new.replace(self.path)
+        sync_folder(self.folder)
+
     def write(self, seen: Seen) -> None:
+        self._new(seen).replace(self.path)
+        sync_folder(self.folder)
+
+    def _new(self, seen: Seen) -> Path:
+        """Write a file next to it."""
         new = self.folder / f"{EPOCH}.new"
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -44,8 +55,7 @@ class SeenInFolder:
             file.write(json.dumps(as_json(seen), separators=(",", ":")).encode())
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self.path)
-        sync_folder(self.folder)
+        return new
 
 
 def sync_folder(folder: Path) -> None:

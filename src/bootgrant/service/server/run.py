@@ -243,6 +243,8 @@ async def _wait(
             server.should_exit = True
 
     def finish() -> None:
+        if is_over.is_set():
+            return
         log.info("the database was accepted, or is the newer one again: starting the server")
         is_over.set()
         stop()

@@ -23,7 +23,7 @@ Work = Callable[[sqlite3.Connection], Any]
 
 
 class NotingConnection(sqlite3.Connection):
-    """``took_away``: the current transaction, or the last one, appended an audit record that takes rights away."""
+    """``took_away``: the current work, or the last one, appended an audit record that takes rights away."""
 
     took_away = False
 
@@ -44,7 +44,7 @@ class SqliteFile:
         self._commits: GroupCommit[Work, Any] = GroupCommit(self._transaction)
         self.counts = StoreCounts()
         self.after_taking_away: Callable[[], Awaitable[None]] = _nothing
-        """Called after a commit that took rights away, before its callers are answered. Never raises."""
+        """Called after a commit that took rights away, before its caller is answered. Never raises."""
 
     def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT. Raises StoreUnavailable."""
@@ -59,7 +59,19 @@ class SqliteFile:
         If ``work`` raises, its own statements are undone and those of others in the same transaction are kept. Raises
         what ``work`` raises, and StoreUnavailable for failures of the database.
         """
-        value: T = await self._commits.run(work)
+        took_away = False
+
+        def noting(connection: sqlite3.Connection) -> T:
+            nonlocal took_away
+            self._writing.took_away = False
+            done = work(connection)
+            took_away = self._writing.took_away
+            return done
+
+        value: T = await self._commits.run(noting)
+        # Only this caller waits: the next transaction has begun meanwhile.
+        if took_away:
+            await self.after_taking_away()
         return value
 
     def close(self) -> None:
@@ -70,7 +82,6 @@ class SqliteFile:
     async def _transaction(self, group: Sequence[Work]) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self._writing.took_away = False
         try:
             self._writing.execute("BEGIN IMMEDIATE")
             outcomes = [self._savepoint(work) for work in group]
@@ -82,8 +93,6 @@ class SqliteFile:
             # Returned, not raised: work that arrived meanwhile is still tried.
             return [_unavailable(error) for _ in group]
         self.counts.transactions.add(loop.time() - began)
-        if self._writing.took_away:
-            await self.after_taking_away()
         return outcomes
 
     def _savepoint(self, work: Work) -> Any:

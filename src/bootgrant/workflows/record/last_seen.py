@@ -48,7 +48,7 @@ class LastSeen:
             found = Seen(marked_at=self.clock.now())
             with suppress(OSError):
                 # Otherwise the next start would mark it again, after it was accepted.
-                await asyncio.to_thread(self.file.write, found)
+                await asyncio.to_thread(self.file.replace_unusable, found)
         self._is_begun = found is not None
         self.seen = found or Seen()
         try:
@@ -87,6 +87,9 @@ class LastSeen:
             return
         kept = tuple(each for each in self.seen.taken if recorded.has(each.head))
         newest = kept[-1].head.seq if kept else 0
+        if self.seen.marked_at is None and recorded.has(self.seen.head):
+            # The file has all of them up to its head. The last one may be long ago, with many records in between.
+            newest = max(newest, self.seen.head.seq)
         before = replace(self.seen, epoch=recorded.epoch, taken=kept, marked_at=None)
         after = before.after(recorded.head, await self.store.taken_since(newest), self.clock.now())
         await asyncio.to_thread(self.file.write, after)
