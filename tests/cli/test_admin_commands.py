@@ -163,7 +163,7 @@ def test_without_a_server_the_line_says_how_to_start_it(site: Served, tmp_path: 
 def test_without_a_site_the_line_says_how_to_make_one(tmp_path: Path) -> None:
     done = _run("pending", "--config", str(tmp_path / "nothing.toml"))
     assert done.returncode == 1
-    assert "bootgrant init DIR" in done.stderr
+    assert f"create a site with `bootgrant init {tmp_path}`" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -79,7 +79,7 @@ async def protocol() -> http_protocol.PatientProtocol:
 
 def test_the_installed_uvicorn_is_in_the_range_that_this_list_was_written_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert "uvicorn >= 0.54, < 0.55" in project["dependencies"]
+    assert "uvicorn >= 0.54, < 0.55" in project["optional-dependencies"]["server"]
     assert metadata.version("uvicorn").startswith("0.54."), ADVICE
 
 

@@ -17,7 +17,7 @@ from bootgrant.service.settings.summaries import summary_of
 
 MINIMAL = 'public_url = "https://boot.example"\n'
 WRITTEN_BY_546E06E = Path(__file__).parents[2] / "fixtures/546e06e/bootgrant.toml"
-FILE_ONLY = ("networks.names", "oidc", "notify", "providers", "evidence.exec", "rules")
+FILE_ONLY = ("audit.sinks", "networks.names", "oidc", "notify", "providers", "evidence.exec", "rules")
 
 
 def site_file(folder: Path, text: str) -> Path:
