@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.postgres_cluster import PASSWORD, Cluster
 from support.replicas import two_servers
-from support.restored import prepared, ready, run
+from support.restored import SECOND, prepared, ready, run
 from support.site import clean_environment, wait_until
 
 
@@ -54,6 +54,8 @@ def test_one_server_that_keeps_running_is_enough_where_the_data_folders_are_in_m
         dump = tmp_path / "database.dump"
         in_shell(postgres, f"pg_dump --format=custom --file={dump} {address[1]}")
         known.take_away(there)
+        # A server looks at the end of the audit once a second: the other one did all of this in less.
+        wait_until(lambda: SECOND in (here.folder / "data/epoch").read_text(), "the running server heard of it")
         there.stop()
         # A new container has an empty folder.
         (there.folder / "data/epoch").unlink()
