@@ -19,7 +19,7 @@ from bootgrant.fleet.observations import Observations
 from bootgrant.fleet.scenario import Kind, Run, SimulatedIdentity
 from support.ledger import config_of
 from support.site import Served
-from support.storm import address_of, post_json
+from support.storm import address_of, is_repeated, post_json
 
 _PATHS = Paths("x", "/device/code", "/token", "/config?uuid=${uuid}", "talos")
 _LIMIT = 600.0
@@ -118,7 +118,7 @@ class Nodes:
                 # The server died, perhaps after it had kept the approval: then the next answer is 409.
                 await asyncio.sleep(_PAUSE)
                 continue
-            if answer.status in (200, 409):
+            if answer.status == 200 or is_repeated(answer):
                 return
             assert answer.status == 503, (answer.status, json.loads(answer.body))
             await asyncio.sleep(_PAUSE)

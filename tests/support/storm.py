@@ -141,8 +141,7 @@ class Storm:
             request = post_json(f"/api/v1/{life.decided}", {"code": life.user_code})
             while not life.confirmed:
                 answer = await self._send(life.decided, request, self.dice.choice(self._admin_sockets))
-                if answer is not None and answer.status in (200, 409):
-                    # 409: an answer was lost, but its decision took effect.
+                if answer is not None and (answer.status == 200 or is_repeated(answer)):
                     life.confirmed = True
                 elif answer is not None and answer.status != 503:
                     self.ledger.fail(
@@ -162,6 +161,11 @@ class Storm:
             return None
         self.ledger.answered(f"{kind} {answer.status}")
         return answer
+
+
+def is_repeated(answer: Answer) -> bool:
+    """Return whether the decision took effect before: its answer was lost."""
+    return answer.status == 409 and json.loads(answer.body)["error"] == "already_decided"
 
 
 def address_of(url: str) -> Address:

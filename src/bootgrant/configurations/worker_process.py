@@ -30,6 +30,7 @@ _GRACE: Final = 2.0
 """Seconds for a process to say where it was, and for one that is ending to end."""
 _INHERITED: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _STACK: Final = 64 << 10
+_STOPPING: Final = "the server is stopping"
 SAY_WHERE: Final = signal.SIGUSR1
 """Makes a worker report where it is, and end."""
 END: Final = signal.SIGVTALRM
@@ -76,12 +77,17 @@ def end_workers() -> None:
         process.kill()
 
 
+def is_ending() -> bool:
+    """Return whether ``end_workers`` was called: what fails now says nothing about the configurations."""
+    return _is_over.is_set()
+
+
 class WorkerProcess:
     """A Peer in a new interpreter, which inherits nothing of the server but the path of its modules."""
 
     def __init__(self) -> None:
-        if _is_over.is_set():
-            raise WorkerFailed("the server is stopping")
+        if is_ending():
+            raise WorkerFailed(_STOPPING)
         self.socket, far = socket.socketpair()
         memory = shared_memory()
         self.notes = Notes(memory)
@@ -195,6 +201,8 @@ class Worker:
         except TimeoutError:
             answer, got = self._stopped(notes.file), []
         except ChannelClosed:
+            if is_ending():
+                raise WorkerFailed(_STOPPING) from None
             raise Exceeded(_how(self._peer.last_words()), limits, notes.file, key=notes.key) from None
         if "exceeded" in answer:
             place = str(answer["file"]), int(answer["line"])

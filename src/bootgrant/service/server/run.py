@@ -194,9 +194,10 @@ async def _serve(
         log.info("stopping: answering %d held polls, so that the machines poll again", len(built.held))
         built.held.drain()
         built.watching.drain()
-        # A repository that does not respond must not keep the next server waiting.
-        end_programs()
+        # A repository that does not respond must not keep the next server waiting. The workers first, so that a
+        # program that is killed is not taken for a fault of the configurations.
         end_workers()
+        end_programs()
         for server, _ in served:
             server.should_exit = True
 
