@@ -3,7 +3,7 @@
     python -m support.stopping_process NAME FOLDER [PROGRAM]
 
 A PROGRAM of the site makes FOLDER/../began and hangs: then they end while it runs. Prints what ConfigUnavailable says:
-whether it passes, and its text.
+whether it passes, the machine's text, and the person's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def main(name: str, folder: Path, programs: list[str]) -> None:
     try:
         print("rendered", await source.render(name, CP))
     except ConfigUnavailable as error:
-        print(error.passes, error)
+        print(error.passes, error.reason, error, sep="; ")
 
 
 def end(began: Path | None = None) -> None:

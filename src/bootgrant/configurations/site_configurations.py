@@ -36,6 +36,7 @@ _LIST_EVERY: Final = 1.0
 _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
+_STOPPING: Final = "server stopping, retrying"
 
 
 class SiteConfigurations:
@@ -146,7 +147,7 @@ class SiteConfigurations:
         if current.snapshot is None:
             await self._refreshed()
         if current.snapshot is None and current.failure is not None:
-            raise ConfigUnavailable(str(current.failure), _NOT_LOADED, passes=is_ending())
+            raise _refusal(str(current.failure), _NOT_LOADED)
         if current.snapshot is None and (current.is_layered or self._finished is None):
             raise ConfigUnavailable(
                 "the machine configurations are still being read: try again in a moment", _READING, passes=True
@@ -185,7 +186,7 @@ class _Bench:
 
 def _failed(failed: WorkerFailed) -> ConfigUnavailable:
     log.error("a finished configuration could not be examined: %s", failed)
-    return ConfigUnavailable(FAULT, INVALID, passes=True)
+    return _refusal(FAULT, INVALID, passes=True)
 
 
 def _rendered(snapshot: Revision, name: str, identity: MachineIdentity) -> Rendered:
@@ -226,8 +227,15 @@ def _preview(snapshot: Revision, name: str, identity: MachineIdentity | None, *,
 
 
 def _unavailable(name: str, broken: SiteBroken) -> ConfigUnavailable:
-    passes = is_ending() or any(finding.rule == "internal" for finding in broken.findings)
-    return ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID, passes=passes)
+    passes = any(finding.rule == "internal" for finding in broken.findings)
+    return _refusal(f"{name} cannot be served: {broken}", INVALID, passes=passes)
+
+
+def _refusal(message: str, reason: str, *, passes: bool = False) -> ConfigUnavailable:
+    """Return why there is no configuration. While the server stops, nothing that failed says anything about it."""
+    if is_ending():
+        return ConfigUnavailable("the server is stopping: try again in a moment", _STOPPING, passes=True)
+    return ConfigUnavailable(message, reason, passes=passes)
 
 
 def _valid(snapshot: Revision, entry: Entry) -> MachineEntry:

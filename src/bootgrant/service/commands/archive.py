@@ -35,6 +35,8 @@ _MOST_MEMBERS: Final = 100_000
 _MOST_MANIFEST: Final = 32 << 20
 _AGE: Final = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _ZIP: Final = b"PK\x03\x04"
+_DAMAGED: Final = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error)
+"""What zipfile raises for an archive that it cannot read. RuntimeError includes NotImplementedError."""
 NEVER: Final = frozenset(
     {
         "lock", EPOCH, f"{EPOCH}.new", f"{EPOCH}.unreadable", "admin.sock", "control.sock",
@@ -166,7 +168,7 @@ class Archive:
                         raise self._bad(f"{name} is larger than its manifest says")
                     digest.update(piece)
                     target.write(piece)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, KeyError, zlib.error) as error:
+        except (*_DAMAGED, KeyError) as error:
             raise self._bad(f"{name} cannot be read ({error})") from error
         if left or digest.hexdigest() != expected.sha256:
             raise self._bad(f"{name} is not what was backed up (its size or SHA-256 differs)")
@@ -186,7 +188,7 @@ class Archive:
             manifest = _manifest(members)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise self._bad(f"its manifest cannot be read ({type(error).__name__})") from error
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        except _DAMAGED as error:
             raise self._bad(f"its manifest cannot be read ({error})") from error
         if members["format"] != FORMAT:
             raise self._bad(f"it was written by a newer bootgrant ({manifest.version}): install that version")
@@ -257,7 +259,7 @@ def opened(path: Path, identities: Sequence[Any] = ()) -> Iterator[Archive]:
 def _archive(path: Path, file: IO[bytes]) -> Archive:
     try:
         return Archive(path, zipfile.ZipFile(file))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+    except (*_DAMAGED, ValueError) as error:
         raise BadArchive(f"{path} is damaged or cut off ({error}): use another backup") from error
 
 
