@@ -64,8 +64,8 @@ def test_show_is_the_card_before_and_after_a_decision(site: Served, run: Run) ->
     assert f"bootgrant approve {code}, or bootgrant deny {code} --reason TEXT" in rest[-1]
     run("approve", code)
     fetch(site, device_code)
-    decided = run("show", code)[1].splitlines()[0]
-    assert decided.startswith(f"{code}  delivered by ")
+    # A delivery is recorded once the machine has all of it.
+    wait_until(lambda: run("show", code)[1].startswith(f"{code}  delivered by "), "the delivery is recorded")
     again, _ = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
     changed = run("show", again)[1]
     assert "  changed        " in changed

@@ -121,6 +121,8 @@ def test_sinks_that_hang_or_refuse_delay_no_machine(tmp_path: Path, tarpit: int)
         )
         assert float(lacks.rpartition(" ")[2]) > 0
         assert httpx2.get(f"{site.url}/readyz").status_code == 200
+        # A delivery is recorded once the machine has all of it.
+        wait_until(lambda: "delivered" in site.command("audit", "--kind", "delivered").stdout, "it is recorded")
         end = head(site)
         file = tmp_path / "site-logs/audit.jsonl"
         wait_until(lambda: f'"seq":{end}' in file.read_text(), "the file has the last record")
